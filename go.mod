@@ -1,0 +1,3 @@
+module github.com/assaybus/assaybus
+
+go 1.26.0
