@@ -1,0 +1,2 @@
+// Package bridge holds links, sessions and custody.
+package bridge
