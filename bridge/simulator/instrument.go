@@ -92,9 +92,9 @@ func (i *Instrument) Run(ctx context.Context) error {
 	defer cancel()
 	p := newPlayer(i, ctx, hard)
 	defer p.hangUp()
-	for p.pace() {
-		raw, ok := i.Next()
-		if !ok {
+	for {
+		raw, ok := i.Next() // before the wait: after the last message there is none
+		if !ok || !p.pace() {
 			break
 		}
 		p.play(raw)
