@@ -33,7 +33,7 @@ type linkLog struct {
 	more chan struct{}
 }
 
-func (l *linkLog) PublishLink(subject string, body []byte) {
+func (l *linkLog) PublishLink(subject string, _ map[string]string, body []byte) {
 	l.mu.Lock()
 	l.seen = append(l.seen, subject+" "+string(body))
 	l.mu.Unlock()
