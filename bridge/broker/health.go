@@ -70,7 +70,7 @@ func (b *Bus) unanswered(err error) {
 		return // the caller gave up, the bus said nothing
 	}
 	if b.srv == nil && b.Healthy() == nil {
-		b.setSick(fmt.Errorf("%s did not confirm a message: %w; check the server's disk and its log", b.place(), err))
+		b.setSick(fmt.Errorf("%s did not confirm a message: %w; check the server's disk and log, and this user's permissions", b.place(), err))
 	}
 	b.look()
 }
