@@ -70,7 +70,7 @@ func (b *Bus) unanswered(err error) {
 		return // the caller gave up, the bus said nothing
 	}
 	if b.srv == nil && b.Healthy() == nil {
-		b.setSick(fmt.Errorf("%s did not confirm a message: %w; check the server's disk and its log", b.place(), err))
+		b.setSick(fmt.Errorf("%s did not confirm a message: %w; check the server's disk and log, and this user's permissions", b.place(), err))
 	}
 	b.look()
 }
@@ -145,6 +145,18 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	r.wait = min(max(2*r.wait, backoffMin), backoffMax)
 	r.next = now.Add(r.wait)
 	b.log.Warn("restarting the embedded server", "reason", ill, "next", r.wait)
+	if err := b.restart(ctx); err != nil {
+		return err
+	}
+	if err := b.srv.unhealthy(); err != nil {
+		return fmt.Errorf("store folder %s: %w; make room on the disk or repair it", b.c.Data, err)
+	}
+	return b.readStreams(ctx)
+}
+
+// restart replaces the embedded server and waits for the client to find the
+// new one.
+func (b *Bus) restart(ctx context.Context) error {
 	b.srv.shut()
 	if err := b.srv.start(); err != nil {
 		return err
@@ -152,11 +164,6 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	if err := b.nc.ForceReconnect(); err != nil {
 		return fmt.Errorf("reconnect to the embedded server: %w", err)
 	}
-	return b.reconnected(ctx)
-}
-
-// reconnected waits for the client to find the new server and for the streams.
-func (b *Bus) reconnected(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for !b.nc.IsConnected() {
@@ -166,10 +173,7 @@ func (b *Bus) reconnected(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	if err := b.srv.unhealthy(); err != nil {
-		return fmt.Errorf("store folder %s: %w; make room on the disk or repair it", b.c.Data, err)
-	}
-	return b.readStreams(ctx)
+	return nil
 }
 
 // probe writes a MiB to the store folder, as durably as a message.
