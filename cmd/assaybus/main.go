@@ -29,6 +29,7 @@ func commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
 		newServe,
 		newInstruments,
+		newDecode,
 		newVersion,
 	}
 }
