@@ -8,6 +8,7 @@ const (
 	WarnBadBytes        = "bad-bytes"        // bytes that are not of the charset; U+FFFD in their place
 	WarnUnknownCharset  = "unknown-charset"  // the message names a charset that is not known
 	WarnAmbiguousNumber = "ambiguous-number" // digits with a comma or point that may be either; no number given
+	WarnRecordsElided   = "records-elided"   // the message is too large for the bus with its records; raw has them
 	WarnDelimiters      = "delimiters"       // missing, doubled or impossible delimiters
 )
 
@@ -18,5 +19,6 @@ var WarningHelp = map[string]string{
 	WarnBadBytes:        "bytes that are not of the stated charset became U+FFFD; the raw message keeps them",
 	WarnUnknownCharset:  "the message names a charset that is not known; the fallback was used",
 	WarnAmbiguousNumber: "a comma or point may be decimal or thousands: no number was given; set decimal_comma",
+	WarnRecordsElided:   "the parsed message was too large for the bus with its records; the raw message has them",
 	WarnDelimiters:      "the header's delimiters are missing, doubled or impossible; the usual ones were used",
 }
