@@ -27,6 +27,7 @@ const (
 // commands are the constructors of the commands: a new one is a line here.
 func commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
+		newSimulate,
 		newVersion,
 	}
 }
