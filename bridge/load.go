@@ -46,7 +46,7 @@ type spec struct {
 	Listen  string   `yaml:"listen"`
 	Dial    string   `yaml:"dial"`
 	From    []string `yaml:"from"`
-	options `yaml:",inline"`
+	Options options  `yaml:",inline"`
 }
 
 // MaxMessage is the largest max_message: raw and parsed must fit the bus's
@@ -95,7 +95,7 @@ func Load(name string, text []byte, protocols codec.Index) (*Registry, error) {
 	}
 	registry := &Registry{}
 	for _, node := range top.Instruments {
-		s := spec{options: defaults}
+		s := spec{Options: defaults}
 		if err := yaml.NodeToValue(node, &s, yaml.Strict()); err != nil {
 			return nil, placed(name, node, err)
 		}
@@ -135,27 +135,27 @@ func (s spec) build(protocols codec.Index) (*Instrument, error) {
 	if err != nil {
 		return nil, err
 	}
-	zone, err := time.LoadLocation(s.Timezone)
+	zone, err := time.LoadLocation(s.Options.Timezone)
 	if err != nil {
-		return nil, fmt.Errorf("timezone %q is not known: use a name such as Africa/Harare", s.Timezone)
+		return nil, fmt.Errorf("timezone %q is not known: use a name such as Africa/Harare", s.Options.Timezone)
 	}
 	i := &Instrument{
 		ID: s.ID, Name: s.Name, Listen: s.Listen, Dial: s.Dial, From: from,
-		MaxConnections: s.MaxConnections, IdleTimeout: time.Duration(s.IdleTimeout), Dedupe: s.Dedupe,
-		Reject: s.Unparsable == "reject", spec: s,
+		MaxConnections: s.Options.MaxConnections, IdleTimeout: time.Duration(s.Options.IdleTimeout), Dedupe: s.Options.Dedupe,
+		Reject: s.Options.Unparsable == "reject", spec: s,
 		Options: codec.Options{
-			Quirks: s.Quirks, MaxMessage: int(s.MaxMessage), MaxFrame: int(s.MaxFrame), MessageTimeout: time.Duration(s.MessageTimeout),
-			Location: zone, Charset: s.Charset, DecimalComma: s.DecimalComma, SpecimenPath: s.SpecimenPath,
-			CodeComponent: s.CodeComponent, AckMode: s.AckMode, StoreFailure: s.StoreFailure,
-			CommitAck: s.CommitAck, Continuation: s.Continuation,
+			Quirks: s.Options.Quirks, MaxMessage: int(s.Options.MaxMessage), MaxFrame: int(s.Options.MaxFrame), MessageTimeout: time.Duration(s.Options.MessageTimeout),
+			Location: zone, Charset: s.Options.Charset, DecimalComma: s.Options.DecimalComma, SpecimenPath: s.Options.SpecimenPath,
+			CodeComponent: s.Options.CodeComponent, AckMode: s.Options.AckMode, StoreFailure: s.Options.StoreFailure,
+			CommitAck: s.Options.CommitAck, Continuation: s.Options.Continuation,
 		},
 	}
-	if i.Protocol, err = protocols.Build(s.Protocol, i.Options); err != nil {
+	if i.Protocol, err = protocols.Build(s.Options.Protocol, i.Options); err != nil {
 		return nil, err
 	}
 	if i.Reject {
-		if k, err := protocols.Kind(s.Protocol); err != nil || !k.Rejects {
-			return nil, fmt.Errorf("unparsable: reject needs a protocol that can say so, such as hl7 (got %s)", s.Protocol)
+		if k, err := protocols.Kind(s.Options.Protocol); err != nil || !k.Rejects {
+			return nil, fmt.Errorf("unparsable: reject needs a protocol that can say so, such as hl7 (got %s)", s.Options.Protocol)
 		}
 	}
 	return i, nil
@@ -169,14 +169,14 @@ func (s spec) check() error {
 		return fmt.Errorf("instrument %q: give it either `listen` (it calls us) or `dial` (we call it)", s.ID)
 	case s.Dial != "" && len(s.From) > 0:
 		return fmt.Errorf("instrument %q: `from` is for instruments that call us", s.ID)
-	case s.MaxConnections < 1:
-		return fmt.Errorf("instrument %q: max_connections is at least 1 (got %d)", s.ID, s.MaxConnections)
-	case s.MaxMessage < 1024 || s.MaxMessage > MaxMessage:
-		return fmt.Errorf("instrument %q: max_message is 1KiB to %s (got %s)", s.ID, Size(MaxMessage), s.MaxMessage)
-	case s.MaxFrame < 240 || s.MaxFrame > s.MaxMessage:
-		return fmt.Errorf("instrument %q: max_frame is 240B to max_message (got %s)", s.ID, s.MaxFrame)
-	case s.MessageTimeout < Duration(time.Second):
-		return fmt.Errorf("instrument %q: message_timeout is at least 1s (got %s)", s.ID, s.MessageTimeout)
+	case s.Options.MaxConnections < 1:
+		return fmt.Errorf("instrument %q: max_connections is at least 1 (got %d)", s.ID, s.Options.MaxConnections)
+	case s.Options.MaxMessage < 1024 || s.Options.MaxMessage > MaxMessage:
+		return fmt.Errorf("instrument %q: max_message is 1KiB to %s (got %s)", s.ID, Size(MaxMessage), s.Options.MaxMessage)
+	case s.Options.MaxFrame < 240 || s.Options.MaxFrame > s.Options.MaxMessage:
+		return fmt.Errorf("instrument %q: max_frame is 240B to max_message (got %s)", s.ID, s.Options.MaxFrame)
+	case s.Options.MessageTimeout < Duration(time.Second):
+		return fmt.Errorf("instrument %q: message_timeout is at least 1s (got %s)", s.ID, s.Options.MessageTimeout)
 	}
 	for _, addr := range []string{s.Listen, s.Dial} {
 		if addr == "" {
@@ -192,11 +192,11 @@ func (s spec) check() error {
 // checkWords checks the keys that take one of a few words.
 func (s spec) checkWords() error {
 	words := []struct{ key, got, allowed string }{
-		{"ack_mode", s.AckMode, "auto original enhanced always_aa never"},
-		{"store_failure", s.StoreFailure, "close reject"},
-		{"unparsable", s.Unparsable, "accept reject"},
-		{"mllp_commit_ack", s.CommitAck, "off send expect both"},
-		{"dsc", s.Continuation, "hl7 separate"},
+		{"ack_mode", s.Options.AckMode, "auto original enhanced always_aa never"},
+		{"store_failure", s.Options.StoreFailure, "close reject"},
+		{"unparsable", s.Options.Unparsable, "accept reject"},
+		{"mllp_commit_ack", s.Options.CommitAck, "off send expect both"},
+		{"dsc", s.Options.Continuation, "hl7 separate"},
 	}
 	for _, w := range words {
 		if w.got != "" && !strings.Contains(" "+w.allowed+" ", " "+w.got+" ") {
