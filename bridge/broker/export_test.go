@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"time"
+
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -21,3 +23,10 @@ func CheckVersion(v string) error { return checkVersion(v) }
 func Merge(info *jetstream.StreamInfo, want jetstream.StreamConfig) (jetstream.StreamConfig, []string, bool) {
 	return merge(info, want)
 }
+
+// Restarts is the back-off of the watcher.
+type Restarts struct{ r restarts }
+
+func (r *Restarts) Healthy(now time.Time)  { r.r.healthy(now) }
+func (r *Restarts) Ill(now time.Time) bool { return r.r.ill(now) }
+func (r *Restarts) Spent(now time.Time)    { r.r.spent(now) }

@@ -111,11 +111,34 @@ func (b *Bus) watch(ctx context.Context) {
 	}
 }
 
-// restarts is the back-off between restarts of the embedded server.
+// restarts is the back-off between restarts of the embedded server. The first
+// one is due at once.
 type restarts struct {
 	wait time.Duration
 	next time.Time // not before
-	well time.Time // healthy since
+	well time.Time // healthy since; zero = ill
+}
+
+// healthy forgets the back-off after a minute without an illness.
+func (r *restarts) healthy(now time.Time) {
+	if r.well.IsZero() {
+		r.well = now
+	}
+	if now.Sub(r.well) >= wellAfter {
+		r.wait, r.next = 0, time.Time{}
+	}
+}
+
+// ill tells whether a restart is due.
+func (r *restarts) ill(now time.Time) bool {
+	r.well = time.Time{}
+	return !now.Before(r.next)
+}
+
+// spent doubles the wait before the next restart.
+func (r *restarts) spent(now time.Time) {
+	r.wait = min(max(2*r.wait, backoffMin), backoffMax)
+	r.next = now.Add(r.wait)
 }
 
 // heal asks the embedded server how it is and replaces it when a stream is
@@ -125,25 +148,18 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	now := time.Now()
 	ill := b.srv.unhealthy()
 	if ill == nil {
-		if r.well.IsZero() {
-			r.well = now
-		}
-		if now.Sub(r.well) > wellAfter {
-			*r = restarts{well: r.well}
-		}
+		r.healthy(now)
 		return nil
 	}
-	r.well = time.Time{}
 	err := fmt.Errorf("store folder %s: %w; make room on the disk or repair it, the bus then recovers by itself", b.c.Data, ill)
 	b.setSick(err) // now: a restart takes a while
-	if now.Before(r.next) {
+	if !r.ill(now) {
 		return err
 	}
 	if probe := b.srv.probe(); probe != nil {
 		return fmt.Errorf("store folder %s: %w (%w); make room on the disk or repair it, the bus then recovers by itself", b.c.Data, ill, probe)
 	}
-	r.wait = min(max(2*r.wait, backoffMin), backoffMax)
-	r.next = now.Add(r.wait)
+	r.spent(now)
 	b.log.Warn("restarting the embedded server", "reason", ill, "next", r.wait)
 	if err := b.restart(ctx); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -217,15 +216,8 @@ func (b *Bus) orphans(ctx context.Context) error {
 	if b.srv == nil {
 		return nil
 	}
-	folders, err := filepath.Glob(filepath.Join(b.c.Data, "jetstream", "*", "streams", "*"))
-	if err != nil {
-		return fmt.Errorf("store folder %s: %w", b.c.Data, err)
-	}
-	for _, folder := range folders {
+	for _, folder := range b.srv.streamFolders() {
 		name := filepath.Base(folder)
-		if info, err := os.Stat(folder); err != nil || !info.IsDir() || name[0] == '.' {
-			continue
-		}
 		_, err := b.js.Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged or encrypted with another key); nothing was changed: restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)
