@@ -28,7 +28,14 @@ func readMSH(raw []byte) msh {
 	} else if seg = bytes.TrimLeft(raw, " \t\r\n\x00\xEF\xBB\xBF"); startsMessage(seg) != codec.Yes {
 		return h
 	}
-	h.id = string(seg[:3])
+	switch seg[0] {
+	case 'M':
+		h.id = "MSH"
+	case 'B':
+		h.id = "BHS"
+	default:
+		h.id = "FHS"
+	}
 	if end := bytes.IndexAny(seg, "\r\n"); end >= 0 {
 		seg, h.segment = seg[:end], seg[end:]
 	}

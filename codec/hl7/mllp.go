@@ -40,7 +40,8 @@ const (
 type splitState int
 
 const (
-	idle     splitState = iota // nothing, or the first letters of a bare MSH
+	idle     splitState = iota // nothing
+	letters                    // the first letters of a bare header
 	payload                    // a block without its end
 	tail                       // a block with its end block, perhaps without the CR
 	unframed                   // a bare message
@@ -67,7 +68,7 @@ func (m *mllp) split(data []byte, atEOF bool) (int, []byte, error) {
 	var token []byte
 	var err error
 	switch m.state {
-	case idle:
+	case idle, letters:
 		advance, token, err = m.splitIdle(data, atEOF)
 	case payload, tail:
 		advance, token, err = m.splitBlock(data, atEOF)
@@ -90,6 +91,7 @@ func (m *mllp) splitIdle(data []byte, atEOF bool) (int, []byte, error) {
 		m.state, m.scanned, m.msh = unframed, 3, data[0] == 'M'
 		return m.splitUnframed(data, atEOF)
 	case v == codec.Maybe && !atEOF:
+		m.state = letters
 		return 0, nil, nil
 	}
 	m.kind, m.quirk = between(data[0]), ""
