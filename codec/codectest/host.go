@@ -1,0 +1,153 @@
+package codectest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/assaybus/assaybus/codec"
+)
+
+// ErrStore is the answer of [Host.Receive] to a "store fail".
+var ErrStore = errors.New("store out of order")
+
+// Given is what a Host was given by [Host.Incomplete].
+type Given struct {
+	Raw []byte
+	Why error
+}
+
+// Host records what a protocol gives it. The zero value stores everything
+// and is always ready; its methods may be called at any time.
+type Host struct {
+	mu         sync.Mutex
+	answers    []error
+	busy       error
+	stored     [][]byte
+	tries      int
+	incomplete []Given
+	events     map[codec.Event]int
+	quirks     map[string]int
+	detected   []string
+}
+
+var (
+	_ codec.Host    = (*Host)(nil)
+	_ codec.Meter   = (*Host)(nil)
+	_ codec.Witness = (*Host)(nil)
+)
+
+// Answer queues answers of Receive; with none left it stores.
+func (h *Host) Answer(errs ...error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answers = append(h.answers, errs...)
+}
+
+// SetReady is what Ready answers from now on.
+func (h *Host) SetReady(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busy = err
+}
+
+// Receive stores a copy of raw, or answers what was queued.
+func (h *Host) Receive(_ context.Context, raw []byte) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tries++
+	if len(h.answers) > 0 {
+		err := h.answers[0]
+		h.answers = h.answers[1:]
+		if err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+	}
+	h.stored = append(h.stored, bytes.Clone(raw))
+	return nil
+}
+
+// Incomplete keeps a copy of raw.
+func (h *Host) Incomplete(_ context.Context, raw []byte, why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.incomplete = append(h.incomplete, Given{bytes.Clone(raw), why})
+}
+
+// Ready is nil, or what SetReady said.
+func (h *Host) Ready() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.busy
+}
+
+// Count counts.
+func (h *Host) Count(event codec.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.events == nil {
+		h.events = map[codec.Event]int{}
+	}
+	h.events[event]++
+}
+
+// Quirk counts.
+func (h *Host) Quirk(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.quirks == nil {
+		h.quirks = map[string]int{}
+	}
+	h.quirks[name]++
+}
+
+// Detected keeps the protocol's name.
+func (h *Host) Detected(protocol string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.detected = append(h.detected, protocol)
+}
+
+// Stored are the messages that Receive took, in order.
+func (h *Host) Stored() [][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stored[:len(h.stored):len(h.stored)]
+}
+
+// Tries is how often Receive was called.
+func (h *Host) Tries() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tries
+}
+
+// GivenUp is what Incomplete was given, in order.
+func (h *Host) GivenUp() []Given {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.incomplete[:len(h.incomplete):len(h.incomplete)]
+}
+
+// Events is how often event was counted.
+func (h *Host) Events(event codec.Event) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.events[event]
+}
+
+// Quirks is how often the quirk was noted.
+func (h *Host) Quirks(name string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.quirks[name]
+}
+
+// Protocols are the names that Detected was told, in order.
+func (h *Host) Protocols() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.detected[:len(h.detected):len(h.detected)]
+}
