@@ -41,11 +41,8 @@ func (w *walk) attach(x *codec.Result, r []string, i int) bool {
 // encapsulated finds the data in a field, and the word that tells how they
 // are encoded.
 func (w *walk) encapsulated(field, valueType string) (data, encoding string, found bool) {
-	if valueType != "ED" {
-		if valueType == "NM" || valueType == "RP" || !codec.LooksEncapsulated(field) {
-			return "", "", false
-		}
-		return field, "base64", true
+	if valueType != "ED" && (len(field) < 64 || valueType == "NM" || valueType == "RP") {
+		return "", "", false // most fields: not worth a look
 	}
 	rest := field
 	for {
@@ -55,9 +52,12 @@ func (w *walk) encapsulated(field, valueType string) (data, encoding string, fou
 		}
 		if word := encodingWord(before); word != "" {
 			data, _, _ = cutByte(after, w.d.component)
-			return data, word, data != ""
+			return data, word, data != "" && (valueType == "ED" || codec.LooksEncapsulated(data))
 		}
 		rest = after
+	}
+	if valueType != "ED" {
+		return field, "base64", codec.LooksEncapsulated(field)
 	}
 	// No encoding word: the longest component.
 	parts := strings.Split(field, string(rune(w.d.component)))

@@ -16,7 +16,7 @@ func (w *walk) controlWithoutOBX(i int, r []string) {
 		return
 	}
 	o := &w.m.Orders[*w.order]
-	o.Specimen, o.Placer, o.Filler = "", "", ""
+	o.Specimen, o.Placer, o.Filler, o.Material, o.ReceivedAt = "", "", "", "", "" // other things stand there
 	o.Role = "Q"
 	o.Tests = nil
 	if code := w.value(at(r, 2)); code != "" {

@@ -96,7 +96,7 @@ func (w *walk) header() {
 	if w.t.head.shift != 0 {
 		w.warn(i, 9, codec.WarnShiftedHeader)
 	}
-	name, facility := w.value(w.msh(3)), w.value(w.msh(4))
+	name, facility := w.person(w.msh(3)), w.person(w.msh(4)) // namespace, else universal id
 	if name != "" || facility != "" {
 		m.Sender = &codec.Sender{Name: name, Facility: facility}
 	}

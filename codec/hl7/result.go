@@ -109,7 +109,7 @@ func (w *walk) status(field string) string {
 	return "F"
 }
 
-// person is the id of the first person of OBX-16, else the family name.
+// person is component 1, else 2: the id of a person, else the family name.
 func (w *walk) person(field string) string {
 	if id := w.word(field, 1); id != "" {
 		return id

@@ -199,6 +199,7 @@ func (w *walk) trailingSpecimen() {
 	if len(w.trail) > 1 {
 		o.Specimens = slices.Clone(w.trail)
 		id, second = "", ""
+		o.CollectedAt, o.ReceivedAt, o.Container, o.Position = w.orderTime, "", "", ""
 		if len(w.m.Results) > w.orderFrom && len(w.trail) == 2 {
 			w.warn(o.Record-1, 0, codec.WarnSeveralSpecimens)
 		}
