@@ -105,8 +105,9 @@ func strikes(f Fault, p []byte) bool {
 		return frame && p[0] == vt || !frame && p[0] == eot
 	case FaultContention, FaultEnqStorm:
 		return !frame && p[0] == enq
+	default: // a matter of bytes, whatever they say
+		return frame
 	}
-	return frame
 }
 
 // Write sends p, struck by the faults whose turn it is.

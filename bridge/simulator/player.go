@@ -101,7 +101,7 @@ func (p *player) play(raw []byte) {
 			p.open++
 			return
 		}
-		p.recover(err)
+		p.regain(err)
 		if p.hard.Err() != nil {
 			break
 		}
@@ -132,8 +132,8 @@ func final(err error) bool {
 	return errors.Is(err, codec.ErrReject) || errors.Is(err, codec.ErrUnknownContent) || errors.Is(err, codec.ErrTooLarge)
 }
 
-// recover brings the line to where the message can be sent again.
-func (p *player) recover(err error) {
+// regain brings the line to where the message can be sent again.
+func (p *player) regain(err error) {
 	struck := p.line.struck
 	switch {
 	case errors.Is(struck, errAborted):

@@ -19,7 +19,7 @@ const (
 // The errors of [Split].
 var (
 	ErrNoMessage = errors.New("no message: it needs a line that begins with H and a delimiter, or with MSH")
-	ErrCapture   = errors.New("a framed capture, not bare records: take the link framing off first")
+	ErrCapture   = errors.New("a framed capture, not bare records")
 )
 
 // Source gives numbered messages made from templates, one after the other. It
@@ -63,7 +63,7 @@ func fill(template []byte, n int, now time.Time) []byte {
 // next MSH, or an HL7 batch from FHS or BHS to its trailer. Lines may end in
 // CR, LF or both; in the messages they end in CR, and nothing else is changed.
 // Lines before the first message are an error, so that nothing of a file is
-// left out silently; so are the control characters of a capture.
+// left out silently. Link framing is an error wrapping [ErrCapture]: use [Capture].
 func Split(data []byte) ([][]byte, error) {
 	if bytes.ContainsAny(data, "\x02\x05\x0b\x1c") {
 		return nil, ErrCapture
