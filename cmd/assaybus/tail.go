@@ -47,7 +47,7 @@ _CREDS and _TLS_... are used as by serve. It leaves no consumer behind.`,
 func (f *tailFlags) run(cmd *cobra.Command) error {
 	c, err := loadConfig()
 	if err != nil {
-		return err
+		return &usageError{err}
 	}
 	switch {
 	case f.nats != "":

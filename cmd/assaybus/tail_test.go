@@ -130,7 +130,7 @@ func TestTailErrors(t *testing.T) {
 		{"no bus", nil, []string{"--nats", "nats://u:s3cret@127.0.0.1:1"}, exitFailed, "bus nats://127.0.0.1:1: nats: no servers available for connection; start assaybus serve or name the bus with --nats"},
 		{"no URL", nil, []string{"--nats", "http://127.0.0.1"}, exitUsage, "--nats: must be nats://host:port"},
 		{"no listener", map[string]string{"ASSAYBUS_NATS_LISTEN": "none"}, nil, exitUsage, "ASSAYBUS_NATS_LISTEN"},
-		{"bad setting", map[string]string{"ASSAYBUS_SIET": "x"}, nil, exitFailed, "did you mean ASSAYBUS_SITE?"},
+		{"bad setting", map[string]string{"ASSAYBUS_SIET": "x"}, nil, exitUsage, "did you mean ASSAYBUS_SITE?"},
 		{"arguments", nil, []string{"xn1000"}, exitUsage, "see assaybus tail --help"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
