@@ -30,6 +30,7 @@ func commands() []func() *cobra.Command {
 		newServe,
 		newInstruments,
 		newDecode,
+		newTail,
 		newSimulate,
 		newVersion,
 	}
