@@ -146,7 +146,7 @@ func TestFaultsWithTheRealProtocols(t *testing.T) {
 						}
 						return faults[message%len(faults) : message%len(faults)+1]
 					},
-					Patience: 1200 * time.Millisecond, Pause: time.Millisecond, Silence: 50 * time.Millisecond,
+					Patience: 400 * time.Millisecond, Pause: time.Millisecond, Silence: 50 * time.Millisecond,
 					Backoff: 100 * time.Millisecond, Seed: 3,
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
