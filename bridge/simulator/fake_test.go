@@ -40,6 +40,7 @@ func (k link) Send(ctx context.Context, conn codec.Conn, raw []byte) error {
 	if bytes.HasPrefix(raw, []byte("reject")) {
 		return codec.ErrReject
 	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
 	if k.blocks {
 		return k.sendBlock(conn, raw)
 	}

@@ -35,8 +35,8 @@ type Instrument struct {
 	// Attempts is how often a message is sent before the next one is taken;
 	// 0 = until it is acknowledged, as an analyzer does.
 	Attempts int
-	// Patience shortens every wait of the protocol for a reply; 0 = the
-	// protocol's own timers. Keep it above the second of a contention.
+	// Patience ends an attempt when a reply takes longer, as analyzers do that
+	// do not wait for the standard's timers; 0 = the protocol's own timers.
 	Patience time.Duration
 	// Pause is the wait after a refusal before the message is sent again;
 	// 0 = 10 s (LIS01-A2 §6.2.6).

@@ -34,7 +34,7 @@ type Entry struct {
 	Bytes          int
 	Plays          int           // how often it was begun: more than once for a file without {n} in a loop
 	Attempts       int           // how often it was sent
-	Acknowledged   int           // how often Send said nil
+	Acknowledged   int           // how often the bridge's answer made Send say nil
 	Rejected       int           // how often the bridge said that repeating will not help
 	FirstSent      time.Time     // of the first attempt
 	AcknowledgedAt time.Time     // of the last acknowledgement
@@ -54,8 +54,9 @@ type Ledger struct {
 // Totals are the ledger's sums.
 type Totals struct {
 	Sent         int           `json:"sent"`         // messages begun
-	Acknowledged int           `json:"acknowledged"` // Send said nil
+	Acknowledged int           `json:"acknowledged"` // by an answer of the bridge
 	Rejected     int           `json:"rejected"`     // the bridge will never take them
+	Unanswered   int           `json:"unanswered"`   // sent by a protocol that asks for no answer (HL7 NE/NE)
 	Attempts     int           `json:"attempts"`     // transmissions
 	Repeats      int           `json:"repeats"`      // transmissions beyond the first of each message
 	Received     int           `json:"received"`     // messages from the bridge
@@ -70,8 +71,8 @@ type Totals struct {
 	Failure      string        `json:"failure,omitempty"` // the last one, without content
 }
 
-// Open is how many messages were begun and neither acknowledged nor rejected.
-func (t Totals) Open() int { return t.Sent - t.Acknowledged - t.Rejected }
+// Open is how many messages were begun and still want an acknowledgement.
+func (t Totals) Open() int { return t.Sent - t.Acknowledged - t.Rejected - t.Unanswered }
 
 // NewLedger is an empty ledger.
 func NewLedger() *Ledger {
@@ -164,6 +165,7 @@ func (l *Ledger) reject(d Digest) {
 }
 
 func (l *Ledger) fault(f Fault)  { l.change(func(t *Totals) { t.Faults[f]++ }) }
+func (l *Ledger) unanswer()      { l.change(func(t *Totals) { t.Unanswered++ }) }
 func (l *Ledger) receive()       { l.change(func(t *Totals) { t.Received++ }) }
 func (l *Ledger) connect()       { l.change(func(t *Totals) { t.Connections++; t.Connected++ }) }
 func (l *Ledger) disconnect()    { l.change(func(t *Totals) { t.Connected-- }) }

@@ -24,10 +24,11 @@ const (
 
 // The ends of an attempt that a fault brought about.
 var (
-	errCut     = errors.New("connection cut on purpose")
-	errSilent  = errors.New("fell silent on purpose")
-	errAborted = errors.New("aborted on purpose")
-	errNoDrain = errors.New("no reply to what a fault sent")
+	errCut      = errors.New("connection cut on purpose")
+	errSilent   = errors.New("fell silent on purpose")
+	errAborted  = errors.New("aborted on purpose")
+	errPatience = errors.New("patience at an end")
+	errNoDrain  = errors.New("no reply to what a fault sent")
 )
 
 // line is the connection as Protocol.Send sees it. Every Write is one control
@@ -41,12 +42,13 @@ type line struct {
 	patience time.Duration
 	ledger   *Ledger
 
-	sending   bool
+	giveUp    *time.Timer // ends the attempt when patience does; nil = never
 	armed     []strike
 	sent      int       // bytes of frames written in this attempt
 	reply     Fault     // what happens to the next reply
 	frame     []byte    // what is sent again by the repeat fault
 	swallowed bool      // a reply of this attempt was taken away
+	deaf      bool      // what comes before the next write is no reply
 	struck    error     // how a fault ended this attempt; every use returns it
 	held      []byte    // EOT that waits for company
 	back      []byte    // given back by Unread
@@ -69,17 +71,49 @@ func newLine(ctx context.Context, conn net.Conn, r *rand.Rand, patience time.Dur
 	return &line{conn: conn, ctx: ctx, rand: r, patience: patience, ledger: l}
 }
 
-// arm prepares one attempt at a message of size bytes.
-func (l *line) arm(faults []Fault, size int) {
+// arm prepares one attempt at a message of size bytes; giveUp is called, in a
+// goroutine of its own, when the reply takes longer than patience.
+func (l *line) arm(faults []Fault, size int, giveUp func()) {
 	l.armed, l.sent, l.reply, l.swallowed, l.struck = nil, 0, "", false, nil
-	l.wrote, l.latency, l.sending = time.Time{}, 0, true
+	l.wrote, l.latency = time.Time{}, 0
+	if l.patience > 0 {
+		l.giveUp = time.AfterFunc(l.patience, giveUp)
+	}
 	for _, f := range faults {
 		l.armed = append(l.armed, strike{f, l.rand.IntN(max(size, 1))})
 	}
 }
 
 // disarm ends the attempt: what is written from now on is not struck.
-func (l *line) disarm() { l.armed, l.reply, l.sending = nil, "", false }
+func (l *line) disarm() {
+	l.armed, l.reply = nil, ""
+	l.heard()
+	l.giveUp = nil
+}
+
+// said begins the wait for a reply; heard ends it, unless a fault took the
+// reply away.
+func (l *line) said() {
+	l.deaf = false
+	if l.giveUp != nil {
+		l.giveUp.Reset(l.patience)
+	}
+}
+
+// lose takes the reply away: the wait goes on.
+func (l *line) lose() {
+	l.said()
+	l.swallowed, l.deaf = true, true
+}
+
+func (l *line) heard() {
+	if l.giveUp != nil {
+		l.giveUp.Stop()
+	}
+}
+
+// answered reports whether something came back since the last frame.
+func (l *line) answered() bool { return l.wrote.IsZero() }
 
 // fire takes the faults out of armed that strike this write.
 func (l *line) fire(p []byte) []Fault {
@@ -164,6 +198,9 @@ func (l *line) Write(p []byte) (int, error) {
 	if len(p) > 1 {
 		l.wrote = time.Now()
 	}
+	if p[0] != eot { // which is never answered
+		l.said()
+	}
 	return len(p), nil
 }
 
@@ -185,6 +222,9 @@ func (l *line) Read(b []byte) (int, error) {
 		if !l.wrote.IsZero() {
 			l.latency, l.wrote = time.Since(l.wrote), time.Time{}
 		}
+		if !l.deaf {
+			l.heard()
+		}
 		if n, ok, err := l.tamper(b, n); ok || err != nil {
 			return n, err
 		}
@@ -197,10 +237,10 @@ func (l *line) tamper(b []byte, n int) (int, bool, error) {
 	l.reply = ""
 	switch {
 	case f == FaultLostAck:
-		l.swallowed = true
+		l.lose()
 		return 0, false, nil
 	case f == FaultGarbledAck:
-		l.swallowed = true
+		l.lose()
 		for i := range b[:n] {
 			b[i] = 0x7f
 		}
@@ -231,15 +271,8 @@ func (l *line) drain(n int) error {
 // Unread gives back bytes that the next Read returns first.
 func (l *line) Unread(p []byte) { l.back = append(slices.Clone(p), l.back...) }
 
-// SetReadDeadline sets the protocol's deadline, or patience's if it is earlier.
-func (l *line) SetReadDeadline(t time.Time) error {
-	if l.sending && l.patience > 0 {
-		if end := time.Now().Add(l.patience); t.IsZero() || t.After(end) {
-			t = end
-		}
-	}
-	return l.conn.SetReadDeadline(t)
-}
+// SetReadDeadline is the connection's.
+func (l *line) SetReadDeadline(t time.Time) error { return l.conn.SetReadDeadline(t) }
 
 // SetWriteDeadline is the connection's.
 func (l *line) SetWriteDeadline(t time.Time) error { return l.conn.SetWriteDeadline(t) }

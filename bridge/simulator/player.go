@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -91,7 +92,12 @@ func (p *player) play(raw []byte) {
 		err := p.send(digest, raw, attempt)
 		if err == nil {
 			p.delay = 0
-			p.ledger.acknowledge(digest, p.line.latency)
+			if p.line.answered() {
+				p.ledger.acknowledge(digest, p.line.latency)
+			} else {
+				p.ledger.unanswer()
+			}
+			p.listen()
 			return
 		}
 		p.ledger.fail(err)
@@ -111,10 +117,16 @@ func (p *player) play(raw []byte) {
 
 // send makes one attempt, with the faults that its turn brings.
 func (p *player) send(digest Digest, raw []byte, attempt int) error {
-	p.line.arm(p.faults(attempt), len(raw))
+	ctx, cancel := context.WithCancelCause(p.hard)
+	defer cancel(nil)
+	p.line.arm(p.faults(attempt), len(raw), func() { cancel(errPatience) })
 	defer p.line.disarm()
 	p.ledger.attempt(digest)
-	return p.Protocol.Send(p.hard, p.line, raw)
+	err := p.Protocol.Send(ctx, p.line, raw)
+	if err != nil && errors.Is(context.Cause(ctx), errPatience) {
+		return fmt.Errorf("%w: %w after %v", codec.ErrNoReply, errPatience, p.Patience)
+	}
+	return err
 }
 
 func (p *player) faults(attempt int) []Fault {
@@ -167,6 +179,17 @@ func (p *player) idle(ctx context.Context, until time.Time) {
 			p.hangUp()
 		case waiting:
 			p.serve()
+		}
+	}
+}
+
+// listen serves what Send read and gave back, answers to repeats for example,
+// so that the next Send need not read it again.
+func (p *player) listen() {
+	for p.line != nil && len(p.line.back) > 0 {
+		left := len(p.line.back)
+		if p.serve(); p.line != nil && len(p.line.back) >= left {
+			p.hangUp() // a protocol that does not take what it gave back
 		}
 	}
 }

@@ -59,11 +59,12 @@ func fill(template []byte, n int, now time.Time) []byte {
 	return bytes.ReplaceAll(raw, []byte(placeTime), []byte(now.UTC().Format("20060102150405")))
 }
 
-// Split takes the messages out of a file of bare records: H to L, MSH to the
-// next MSH, or an HL7 batch from FHS or BHS to its trailer. Lines may end in
-// CR, LF or both; in the messages they end in CR, and nothing else is changed.
-// Lines before the first message are an error, so that nothing of a file is
-// left out silently. Link framing is an error wrapping [ErrCapture]: use [Capture].
+// Split takes the messages out of a file of bare records: H to L, or MSH to
+// the next MSH. The envelope of an HL7 batch (FHS, BHS, BTS, FTS) is left out,
+// because an instrument sends the messages one by one. Lines may end in CR, LF
+// or both; in the messages they end in CR, and nothing else is changed. Any
+// other line outside a message is an error, so that nothing of a file is left
+// out silently. Link framing is an error wrapping [ErrCapture]: use [Capture].
 func Split(data []byte) ([][]byte, error) {
 	if bytes.ContainsAny(data, "\x02\x05\x0b\x1c") {
 		return nil, ErrCapture
@@ -87,22 +88,14 @@ func Split(data []byte) ([][]byte, error) {
 type splitter struct {
 	messages [][]byte
 	message  []byte
-	trailer  string // that ends the batch in progress; "" = no batch
 }
 
 // take is false for a line that belongs to no message.
 func (s *splitter) take(line []byte) bool {
-	name := string(line[:min(3, len(line))])
-	switch {
-	case s.trailer != "":
-		s.add(line)
-		if name == s.trailer {
-			s.end()
-		}
-		return true
-	case name == "FHS", name == "BHS":
+	switch name := string(line[:min(3, len(line))]); {
+	case name == "FHS", name == "BHS", name == "BTS", name == "FTS":
 		s.end()
-		s.trailer = name[:1] + "TS"
+		return true
 	case name == "MSH", len(line) > 1 && line[0] == 'H' && !alphanumeric(line[1]):
 		s.end()
 	case len(s.message) == 0:
@@ -124,7 +117,7 @@ func (s *splitter) end() {
 	if len(s.message) > 0 {
 		s.messages = append(s.messages, s.message)
 	}
-	s.message, s.trailer = nil, ""
+	s.message = nil
 }
 
 func alphanumeric(c byte) bool {

@@ -87,6 +87,9 @@ func writeTable(w io.Writer, t simulator.Totals) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "sent\t%d\nacknowledged\t%d\nrejected\t%d\nunacknowledged\t%d\nrepeats\t%d\n",
 		t.Sent, t.Acknowledged, t.Rejected, t.Open(), t.Repeats)
+	if t.Unanswered > 0 {
+		fmt.Fprintf(tw, "unanswered\t%d (they ask for no acknowledgement)\n", t.Unanswered)
+	}
 	fmt.Fprintf(tw, "connections\t%d\nreceived\t%d\n", t.Connections, t.Received)
 	fmt.Fprintf(tw, "rate\t%.1f/s over %v\n", t.Rate, t.Elapsed.Round(10*time.Millisecond))
 	fmt.Fprintf(tw, "acknowledgement\tp50 %v  p99 %v  max %v\n", short(t.P50), short(t.P99), short(t.Max))
