@@ -21,7 +21,7 @@ func Timestamp(text string, loc *time.Location) (rfc3339 string, ok bool) {
 		return "", true
 	}
 	body, zone := cutZone(text)
-	digits, fraction, ok := squeeze(body)
+	digits, fraction, ok := unseparate(body)
 	if !ok {
 		return "", false
 	}
@@ -66,9 +66,9 @@ func cutZone(text string) (body, zone string) {
 	return text, ""
 }
 
-// squeeze takes the separators out of a date and a time, where they belong,
+// unseparate takes the separators out of a date and a time, where they belong,
 // and the fraction off its end.
-func squeeze(body string) (digits, fraction string, ok bool) {
+func unseparate(body string) (digits, fraction string, ok bool) {
 	body, fraction, dotted := strings.Cut(body, ".")
 	if dotted && !digitsOrNothing(fraction) {
 		return "", "", false
