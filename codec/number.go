@@ -96,8 +96,8 @@ func normalise(mantissa string, decimalComma bool) (string, reading) {
 		if !digitsOrNothing(whole) {
 			return "", notNumber
 		}
-		if !hasFraction {
-			return mantissa, certain
+		if !hasFraction || !decimalComma {
+			return mantissa, certain // as it stands
 		}
 		return sign + whole + "." + fraction, certain
 	case grouped(whole, thousands):

@@ -20,7 +20,7 @@ const (
 	WarnNoEscape         = "no-escape"         // ASTM: no escape character declared
 	WarnEscapedDelimiter = "escaped-delimiter" // ASTM: a field delimiter protected by one escape character
 	WarnExtraHeader      = "extra-header"      // ASTM: a second header without terminator before it
-	WarnShiftedHeader    = "shifted-header"    // ASTM: the header has a field too few or too many
+	WarnShiftedHeader    = "shifted-header"    // the header has a field too few or too many
 	WarnAfterTerminator  = "after-terminator"  // ASTM: records behind the terminator
 	WarnOrphanOrder      = "orphan-order"      // ASTM: an order without a patient record before it
 	WarnOrphanResult     = "orphan-result"     // ASTM: a result without an order before it
@@ -53,7 +53,7 @@ var WarningHelp = map[string]string{
 	WarnNoEscape:         "the header declares no escape character; nothing was unescaped",
 	WarnEscapedDelimiter: "an escape character before a field delimiter made it text (Mindray)",
 	WarnExtraHeader:      "a second header came without a terminator before it; it begins anew",
-	WarnShiftedHeader:    "the header has a field too few or too many; processing id, version and time were taken from beside their place",
+	WarnShiftedHeader:    "the header has a field too few or too many; what follows was taken from beside its place",
 	WarnAfterTerminator:  "records came behind the terminator; they were delivered",
 	WarnOrphanOrder:      "an order came without a patient record; it belongs to no patient",
 	WarnOrphanResult:     "a result came without an order; it belongs to no specimen",

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 	"github.com/assaybus/assaybus/codec/hl7"
 )
 
@@ -29,33 +30,6 @@ type expectation struct {
 	Options     struct{ Charset string }
 }
 
-// corpus is the folder of real messages, which is no part of the repository.
-func corpus(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("ASSAYBUS_CORPUS")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; !exists(filepath.Join(root, "go.mod")); root = filepath.Dir(root) {
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the working directory")
-			}
-		}
-		dir = filepath.Join(root, "..", "shared", "corpus")
-	}
-	if !exists(filepath.Join(dir, "expect.json")) {
-		t.Skipf("the corpus of real messages is not at %s: set ASSAYBUS_CORPUS", dir)
-	}
-	return dir
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // blocks takes MLLP off, simply.
 func blocks(raw []byte) [][]byte {
 	var all [][]byte
@@ -73,7 +47,7 @@ func blocks(raw []byte) [][]byte {
 // TestCorpus compares with what must come of real analyzers' messages, by the
 // rules of the acceptance scorer.
 func TestCorpus(t *testing.T) {
-	dir := corpus(t)
+	dir := codectest.Corpus(t)
 	raw, err := os.ReadFile(filepath.Join(dir, "expect.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +77,7 @@ func TestCorpus(t *testing.T) {
 					errs++
 					continue
 				}
+				codectest.Validate(t, m)
 				got = append(got, m)
 			}
 			if c.AcceptError && len(got) == 0 && errs > 0 {

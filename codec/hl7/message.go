@@ -35,6 +35,7 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	}
 	w.closePatient()
 	w.flushNotes()
+	w.unattributed()
 	w.m.Kind = w.kind()
 	return w.m, nil
 }
@@ -84,8 +85,33 @@ func (w *walk) segment(i int, r []string) {
 		if w.o.Continuation != "separate" {
 			w.m.Pointer = w.value(at(r, 1))
 		}
+	default:
+		if !segmentName(r[0]) {
+			w.warn(i, 0, codec.WarnUnknownRecord)
+		}
 	case "ADD": // not joined to a segment before: the message before goes on
 		w.warn(i, 0, codec.WarnContinued)
+	}
+}
+
+// segmentName tells whether s can be the name of a segment.
+func segmentName(s string) bool {
+	upper := func(c byte) bool { return c >= 'A' && c <= 'Z' }
+	return len(s) == 3 && upper(s[0]) && (upper(s[1]) || isDigit(s[1])) && (upper(s[2]) || isDigit(s[2]))
+}
+
+// unattributed warns once for each order whose reportable results have no
+// specimen, though nothing says that it has several.
+func (w *walk) unattributed() {
+	var last *int
+	for i := range w.m.Results {
+		x := &w.m.Results[i]
+		if x.Specimen != "" || x.InstrumentSpecimen != "" || x.Supplementary || i > 0 && x.Order == last && last != nil {
+			continue
+		}
+		if last = x.Order; x.Order == nil || len(w.m.Orders[*x.Order].Specimens) == 0 {
+			w.warn(x.Record-1, 0, codec.WarnNoSpecimen)
+		}
 	}
 }
 

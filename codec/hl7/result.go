@@ -20,7 +20,7 @@ func (w *walk) observation(i int, r []string) {
 		ValueType: w.value(at(r, 2)),
 		Range:     strings.TrimSpace(w.whole(at(r, 7))),
 		Flags:     w.flagsOf(at(r, 8)),
-		Status:    w.status(at(r, 11)),
+		Status:    w.status(at(r, 11), i),
 		Operator:  w.person(at(r, 16)),
 		Equipment: w.equipment(at(r, 18)),
 	}
@@ -99,14 +99,18 @@ func (w *walk) flagsOf(field string) []string {
 
 // status is OBX-11 by HL7 table 0085; a missing one is final, as instruments
 // that leave it out mean it.
-func (w *walk) status(field string) string {
-	if s := w.value(field); s != "" {
-		if len(s) == 1 && s[0] >= 'a' && s[0] <= 'z' {
-			return strings.ToUpper(s)
-		}
-		return s
+func (w *walk) status(field string, record int) string {
+	s := w.value(field)
+	if len(s) == 1 && s[0] >= 'a' && s[0] <= 'z' {
+		s = strings.ToUpper(s)
 	}
-	return "F"
+	switch {
+	case s == "":
+		return "F"
+	case len(s) > 1 || !strings.Contains("BCDFINOPRSUVWX", s):
+		w.warn(record, 11, codec.WarnUnknownStatus)
+	}
+	return s
 }
 
 // person is component 1, else 2: the id of a person, else the family name.

@@ -77,7 +77,7 @@ func (t *text) split(s string) {
 			end = '\n'
 		}
 		if end == '\n' || strings.Contains(s, "\r\n") {
-			t.warn = append(t.warn, codec.Warning{Code: codec.WarnSegmentEnds})
+			t.warn = append(t.warn, codec.Warning{Code: codec.WarnLineFeed})
 		}
 	}
 	segments := strings.Count(s, string(rune(end))) + 1
@@ -107,7 +107,7 @@ func (t *text) unglue(segment string) (first, rest string) {
 	if at := strings.IndexByte(segment, '\n'); at > 0 {
 		for ; at > 0 && at < len(segment); at++ {
 			if segment[at] == '\n' && beginsSegment(segment[at+1:], t.d.field) {
-				t.warn = append(t.warn, codec.Warning{Record: len(t.records) + 1, Code: codec.WarnSegmentEnds})
+				t.warn = append(t.warn, codec.Warning{Record: len(t.records) + 1, Code: codec.WarnLineFeed})
 				return segment[:at], segment[at+1:]
 			}
 		}
@@ -137,9 +137,7 @@ func glued(s string, field byte) (at, length int) {
 }
 
 func beginsSegment(s string, field byte) bool {
-	upper := func(c byte) bool { return c >= 'A' && c <= 'Z' }
-	return len(s) > 3 && s[3] == field && upper(s[0]) &&
-		(upper(s[1]) || isDigit(s[1])) && (upper(s[2]) || isDigit(s[2]))
+	return len(s) > 3 && s[3] == field && segmentName(s[:3])
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
