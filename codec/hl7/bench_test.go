@@ -1,68 +1,69 @@
 package hl7_test
 
 import (
-	"context"
+	"fmt"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/hl7"
 )
 
-// endless is a Conn on which the same block comes again and again.
-type endless struct {
-	block   []byte
-	answers int
-}
-
-func (e *endless) Read(b []byte) (int, error)       { return copy(b, e.block), nil }
-func (e *endless) Write(b []byte) (int, error)      { e.answers++; return len(b), nil }
-func (e *endless) SetReadDeadline(time.Time) error  { return nil }
-func (e *endless) SetWriteDeadline(time.Time) error { return nil }
-
-// nothing is a Host that costs nothing.
-type nothing struct{}
-
-func (nothing) Receive(context.Context, []byte) error     { return nil }
-func (nothing) Incomplete(context.Context, []byte, error) {}
-func (nothing) Ready() error                              { return nil }
-
-// The messages of a benchmark are as long as a blood count.
-func longMessage() []byte {
-	m := []byte("MSH|^~\\&|Lyser|Lab|Host|LIS|20261123081500||ORU^R01^ORU_R01|m1|P|2.5.1|||NE|AL||UNICODE UTF-8\r")
-	for range 40 {
-		m = append(m, "OBX|1|NM|6690-2^WBC^LN||5.90|10*3/uL^^UCUM|4.0-10.0|N|||F|||20261123081400||op1\r"...)
+// oru is a result message of a hematology analyzer with n observations.
+func oru(n int) []byte {
+	var b strings.Builder
+	b.WriteString("MSH|^~\\&|Counter|Lab|||20261123083600||ORU^R01|4711|P|2.3.1||||||UNICODE\r" +
+		"PID|1||P000123^^^^MR||Example^Ada||19700101|F\rPV1|1|O|^^12\r" +
+		"OBR|1||S2611230042|00001^Automated Count^99MRC||20261123080000|20261123083411|||op7\r")
+	for i := range n {
+		fmt.Fprintf(&b, "OBX|%d|NM|67%02d-2^PAR%02d^LN||%d.%02d|10*9/L|4.00-10.00|N|||F\r", i+1, i, i, i, 90-i%90)
 	}
-	return m
+	return []byte(b.String())
 }
 
-func BenchmarkSplit(b *testing.B) {
-	block := framed(string(longMessage()))
-	b.SetBytes(int64(len(block)))
-	b.ReportAllocs()
-	split := hl7.Splitter(10 << 20)
-	for b.Loop() {
-		if n, token, err := split(block, false); n != len(block) || token == nil || err != nil {
-			b.Fatal(n, err)
+// oul is a LAW result message of about 30 KB: specimens with inventory.
+func oul(specimens int) []byte {
+	var b strings.Builder
+	b.WriteString("MSH|^~\\&|line pro||Host||20261123083600+0100||OUL^R22^OUL_R22|4712|P|2.5.1|||NE|AL||UNICODE UTF-8|||LAB-29^IHE\r")
+	for s := range specimens {
+		fmt.Fprintf(&b, "SPM|%d|S%06d&BARCODE||SERPLAS^^99XYZ|||||||P^^HL70369\rSAC|||S%06d&BARCODE|||||||50120|2\r", s+1, s, s)
+		fmt.Fprintf(&b, "OBR|1|\"\"||20490^^99XYZ\rORC|SC||||CM\rTQ1|||||||||R^^HL70485\r")
+		fmt.Fprintf(&b, "OBX|1|NM|20490^20490^99XYZ^^^IHELAW|1|%d.2|mg/L^^99XYZ||N^^HL70078|||F|||||op~auto||c5^V~77^V|20261123082900||||||||||RSLT\r", s)
+		for i := range 4 {
+			fmt.Fprintf(&b, "INV|2049%03d|OK^^HL70383~CURRENT^^99XYZ|R1|514|1|8||||||20281030||||256616\r", i)
+			fmt.Fprintf(&b, "OBX|%d|EI|CAL%d^Calibration^99XYZ^S_OTHER^Other Supplemental^IHELAW|1|23|||N^^HL70078|||F|||||op~auto||c5^V~77^V|20261123082900||||||||||RSLT\r", i+2, i)
 		}
 	}
+	return []byte(b.String())
 }
 
-func BenchmarkSession(b *testing.B) {
+func BenchmarkParse(b *testing.B) {
 	p, err := hl7.New(codec.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	block := framed(string(longMessage()))
-	conn := &endless{block: block}
-	b.SetBytes(int64(len(block)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := p.Serve(b.Context(), conn, nothing{}); err != nil {
-			b.Fatal(err)
-		}
+	for name, raw := range map[string][]byte{"ORU-1KB": oru(12), "OUL-30KB": oul(26)} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Parse(raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	if conn.answers != b.N {
-		b.Fatalf("%d answers to %d messages", conn.answers, b.N)
+}
+
+// TestParseAllocations keeps the cost of a message of 12 results in sight: a
+// number each, and little more than two dozen for all the rest.
+func TestParseAllocations(t *testing.T) {
+	p, err := hl7.New(codec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := oru(12)
+	if got := testing.AllocsPerRun(100, func() { _, _ = p.Parse(raw) }); got > 40 {
+		t.Errorf("got %v allocations, want at most 40", got)
 	}
 }

@@ -2,7 +2,6 @@ package hl7
 
 import (
 	"bufio"
-	"slices"
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
@@ -46,9 +45,6 @@ func Tokens(limit int, data []byte) (tokens []string, rest []byte, err error) {
 	}
 	return tokens, nil, nil
 }
-
-// Messages are the single messages of a block.
-func Messages(block []byte) [][]byte { return slices.Collect(messages(block)) }
 
 // SplitterKind is the split function of a conversation and the kind of the
 // token that it returned last.

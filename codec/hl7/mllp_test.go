@@ -141,7 +141,7 @@ func TestSplitIsLinear(t *testing.T) {
 	}
 }
 
-func TestMessages(t *testing.T) {
+func TestBlockMessages(t *testing.T) {
 	for in, want := range map[string][]string{
 		"MSH|a␍OBX|1␍":                                {"MSH|a␍OBX|1␍"},
 		"MSH|a␍MSH|b␍":                                {"MSH|a␍", "MSH|b␍"},
