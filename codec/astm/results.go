@@ -57,7 +57,7 @@ func (w *walk) add(r codec.Result) {
 func (w *walk) code(id string) (code, name string) {
 	at := 0
 	for _, n := range [...]int{w.o.CodeComponent, 4, 1, 2, 3, 5, 6, 7, 8} {
-		if n == 0 {
+		if n == 0 || n == 4 && w.o.CodeComponent != 4 && w.typed(id) {
 			continue
 		}
 		if code = w.decode(w.d.nth(id, n)); code != "" {
@@ -75,6 +75,12 @@ func (w *walk) code(id string) (code, name string) {
 		name = next
 	}
 	return code, name
+}
+
+// typed reports number^name^^type, Mindray's test id, whose component 4 is the
+// type of the result (CL series, host interface manual).
+func (w *walk) typed(id string) bool {
+	return w.mindray() && w.d.nth(id, 1) != "" && w.d.nth(id, 2) != "" && w.d.nth(id, 3) == ""
 }
 
 // applicationCode cuts the dilution off a Roche test id: 117 of 117/1/not,
