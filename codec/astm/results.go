@@ -166,7 +166,13 @@ func (w *walk) flags(field string) []string {
 	if strings.TrimSpace(field) == "" {
 		return nil
 	}
-	flags := make([]string, 0, 1)
+	if !strings.Contains(field, w.d.repeat) && !strings.Contains(field, w.d.component) {
+		if leaf := w.decode(field); leaf != "" {
+			w.flagged = append(w.flagged, leaf)
+			return w.flagged[len(w.flagged)-1 : len(w.flagged) : len(w.flagged)]
+		}
+	}
+	var flags []string
 	for repeat := range w.repeats(field) {
 		for leaf := range strings.SplitSeq(w.compact(repeat), "^") {
 			if leaf != "" {
@@ -191,7 +197,8 @@ func (w *walk) observedAt() string {
 // to run an order", is no result at all.
 func (w *walk) status(r *codec.Result) {
 	sent := strings.ToUpper(w.field(9))
-	var seen []string
+	var few [4]string
+	seen := few[:0]
 	for repeat := range w.repeats(sent) {
 		if s := w.firstValued(repeat); s != "" {
 			seen = append(seen, s)
