@@ -15,7 +15,8 @@ func (w *walk) observation(i int, r []string) {
 		w.covered = true
 		w.addGroup()
 	}
-	x := codec.Result{
+	w.result, w.target = len(w.m.Results), toResult
+	w.m.Results = append(w.m.Results, codec.Result{
 		Specimen: w.specimen, InstrumentSpecimen: w.second, Patient: w.patient, Order: w.order, Record: i + 1,
 		ValueType: w.value(at(r, 2)),
 		Range:     strings.TrimSpace(w.whole(at(r, 7))),
@@ -23,21 +24,20 @@ func (w *walk) observation(i int, r []string) {
 		Status:    w.status(at(r, 11), i),
 		Operator:  w.person(at(r, 16)),
 		Equipment: w.equipment(at(r, 18)),
-	}
-	w.identify(&x, r)
+	})
+	x := &w.m.Results[w.result]
+	w.identify(x, r)
 	x.Units = w.units(at(r, 6), i)
 	x.ObservedAt = w.observedAt(r, i)
-	x.Supplementary = w.supplementary(&x, r)
-	if !w.attach(&x, r, i) {
-		w.valueOf(&x, at(r, 5), i)
+	x.Supplementary = w.supplementary(x, r)
+	if !w.attach(x, r, i) {
+		w.valueOf(x, at(r, 5), i)
 	}
 	if x.Status == "X" && x.Value == "" {
 		if reason := w.word(at(r, 8), 2); reason != "" {
 			x.Comments = append(x.Comments, reason)
 		}
 	}
-	w.result, w.target = len(w.m.Results), toResult
-	w.m.Results = append(w.m.Results, x)
 }
 
 // identify finds the test. The code is component 1 of OBX-3 (or the one that

@@ -172,15 +172,14 @@ func (t *text) add(fields []string, segment string) []string {
 			return t.rejoin(fields, segment[4:])
 		}
 	}
-	for {
-		at := strings.IndexByte(segment, separator)
-		if at < 0 {
-			break
+	from := 0
+	for i := range len(segment) {
+		if segment[i] == separator {
+			fields = append(fields, segment[from:i])
+			from = i + 1
 		}
-		fields = append(fields, segment[:at])
-		segment = segment[at+1:]
 	}
-	fields = append(fields, segment)
+	fields = append(fields, segment[from:])
 	t.records = append(t.records, fields[begin:len(fields):len(fields)])
 	return fields
 }
