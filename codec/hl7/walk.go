@@ -18,6 +18,7 @@ type walk struct {
 	processing    string // MSH-11
 	class         byte   // MSH-16 as a result class (Mindray chemistry, Getein, EDAN); 0 = none
 	law           bool   // MSH-21 names an IHE LAW profile
+	fromEDAN      bool   // MSH-4 names EDAN
 	answers       bool   // there is an MSA
 	refill        bool   // an order that asks for an order: ORC-1 RF
 	display29     bool   // DSP lines of a sample download
