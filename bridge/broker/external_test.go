@@ -151,6 +151,10 @@ func TestExternalOutage(t *testing.T) {
 	if _, err := b.Publish(ctx, raw(2)); err == nil {
 		t.Error("published during the outage")
 	}
+	// Nor does the connection keep anything for later: ReconnectBufSize(-1).
+	if err := b.Conn().Publish(subjects.Raw("main", "ghost"), []byte("ghost")); err == nil {
+		t.Error("the connection took a message during the outage")
+	}
 	serve(t, func(o *server.Options) { *o = opts })
 	eventually(t, 20*time.Second, "recovery", func() bool { return b.Healthy() == nil })
 	if got := messages(t, b, subjects.StreamRaw); got != 1 {
