@@ -10,7 +10,7 @@ import (
 // LinkPublisher takes link events. It never blocks and never fails a message:
 // what it cannot publish is dropped.
 type LinkPublisher interface {
-	PublishLink(subject string, body []byte)
+	PublishLink(subject string, header map[string]string, body []byte)
 }
 
 // LinkSchema names the form of a [LinkEvent].
@@ -42,5 +42,13 @@ func announce(p LinkPublisher, e LinkEvent) {
 	if err != nil {
 		return // a LinkEvent always encodes
 	}
-	p.PublishLink(subjects.Link(e.Site, e.Instrument, e.Event), body)
+	p.PublishLink(subjects.Link(e.Site, e.Instrument, e.Event), map[string]string{
+		subjects.HeaderCESpecVersion: "1.0",
+		subjects.HeaderCEID:          newSession(),
+		subjects.HeaderCESource:      "/assaybus/" + subjects.Token(e.Site) + "/" + subjects.Token(e.Instrument),
+		subjects.HeaderCEType:        "assaybus.link." + e.Event,
+		subjects.HeaderCETime:        e.At.Format(time.RFC3339Nano),
+		subjects.HeaderCEContentType: "application/json",
+		subjects.HeaderInstrument:    headerValue(e.Instrument),
+	}, body)
 }

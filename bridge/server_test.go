@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -33,7 +34,7 @@ type linkLog struct {
 	more chan struct{}
 }
 
-func (l *linkLog) PublishLink(subject string, body []byte) {
+func (l *linkLog) PublishLink(subject string, _ map[string]string, body []byte) {
 	l.mu.Lock()
 	l.seen = append(l.seen, subject+" "+string(body))
 	l.mu.Unlock()
@@ -71,6 +72,21 @@ func (l *linkLog) await(t *testing.T, texts ...string) {
 
 func start(t *testing.T, text string) *world {
 	t.Helper()
+	return startWith(t, registry(t, text))
+}
+
+// startAll is start with the real protocols.
+func startAll(t *testing.T, text string) *world {
+	t.Helper()
+	r, err := bridge.Load("instruments.yaml", []byte(text), all.Protocols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startWith(t, r)
+}
+
+func startWith(t *testing.T, r *bridge.Registry) *world {
+	t.Helper()
 	log, logged := quiet()
 	w := &world{t: t, bus: &bus{}, board: bridge.NewBoard(), logged: logged, links: &linkLog{more: make(chan struct{}, 1)}}
 	w.server = bridge.NewServer(bridge.Config{
@@ -78,7 +94,7 @@ func start(t *testing.T, text string) *world {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
-	go func() { over <- w.server.Run(ctx, registry(t, text)) }()
+	go func() { over <- w.server.Run(ctx, r) }()
 	var once sync.Once
 	var err error
 	w.stop = func() error {

@@ -115,7 +115,15 @@ func (b *Bus) open(ctx context.Context) error {
 	if b.js, err = jetstream.New(b.nc); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	if err := b.ensureStreams(ctx); err != nil {
+	if err := b.limits(); err != nil {
+		return err
+	}
+	err = b.ensureStreams(ctx)
+	var api *jetstream.APIError
+	if b.srv != nil && errors.As(err, &api) && api.ErrorCode == errNoRoom {
+		err = b.shrinkStreams(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if b.srv != nil {

@@ -70,7 +70,7 @@ func (b *Bus) unanswered(err error) {
 		return // the caller gave up, the bus said nothing
 	}
 	if b.srv == nil && b.Healthy() == nil {
-		b.setSick(fmt.Errorf("%s did not confirm a message: %w; check the server's disk and its log", b.place(), err))
+		b.setSick(fmt.Errorf("%s did not confirm a message: %w; check the server's disk and log, and this user's permissions", b.place(), err))
 	}
 	b.look()
 }
@@ -111,11 +111,34 @@ func (b *Bus) watch(ctx context.Context) {
 	}
 }
 
-// restarts is the back-off between restarts of the embedded server.
+// restarts is the back-off between restarts of the embedded server. The first
+// one is due at once.
 type restarts struct {
 	wait time.Duration
 	next time.Time // not before
-	well time.Time // healthy since
+	well time.Time // healthy since; zero = ill
+}
+
+// healthy forgets the back-off after a minute without an illness.
+func (r *restarts) healthy(now time.Time) {
+	if r.well.IsZero() {
+		r.well = now
+	}
+	if now.Sub(r.well) >= wellAfter {
+		r.wait, r.next = 0, time.Time{}
+	}
+}
+
+// ill tells whether a restart is due.
+func (r *restarts) ill(now time.Time) bool {
+	r.well = time.Time{}
+	return !now.Before(r.next)
+}
+
+// spent doubles the wait before the next restart.
+func (r *restarts) spent(now time.Time) {
+	r.wait = min(max(2*r.wait, backoffMin), backoffMax)
+	r.next = now.Add(r.wait)
 }
 
 // heal asks the embedded server how it is and replaces it when a stream is
@@ -125,26 +148,31 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	now := time.Now()
 	ill := b.srv.unhealthy()
 	if ill == nil {
-		if r.well.IsZero() {
-			r.well = now
-		}
-		if now.Sub(r.well) > wellAfter {
-			*r = restarts{well: r.well}
-		}
+		r.healthy(now)
 		return nil
 	}
-	r.well = time.Time{}
 	err := fmt.Errorf("store folder %s: %w; make room on the disk or repair it, the bus then recovers by itself", b.c.Data, ill)
 	b.setSick(err) // now: a restart takes a while
-	if now.Before(r.next) {
+	if !r.ill(now) {
 		return err
 	}
 	if probe := b.srv.probe(); probe != nil {
 		return fmt.Errorf("store folder %s: %w (%w); make room on the disk or repair it, the bus then recovers by itself", b.c.Data, ill, probe)
 	}
-	r.wait = min(max(2*r.wait, backoffMin), backoffMax)
-	r.next = now.Add(r.wait)
+	r.spent(now)
 	b.log.Warn("restarting the embedded server", "reason", ill, "next", r.wait)
+	if err := b.restart(ctx); err != nil {
+		return err
+	}
+	if err := b.srv.unhealthy(); err != nil {
+		return fmt.Errorf("store folder %s: %w; make room on the disk or repair it", b.c.Data, err)
+	}
+	return b.readStreams(ctx)
+}
+
+// restart replaces the embedded server and waits for the client to find the
+// new one.
+func (b *Bus) restart(ctx context.Context) error {
 	b.srv.shut()
 	if err := b.srv.start(); err != nil {
 		return err
@@ -152,11 +180,6 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	if err := b.nc.ForceReconnect(); err != nil {
 		return fmt.Errorf("reconnect to the embedded server: %w", err)
 	}
-	return b.reconnected(ctx)
-}
-
-// reconnected waits for the client to find the new server and for the streams.
-func (b *Bus) reconnected(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for !b.nc.IsConnected() {
@@ -166,10 +189,7 @@ func (b *Bus) reconnected(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	if err := b.srv.unhealthy(); err != nil {
-		return fmt.Errorf("store folder %s: %w; make room on the disk or repair it", b.c.Data, err)
-	}
-	return b.readStreams(ctx)
+	return nil
 }
 
 // probe writes a MiB to the store folder, as durably as a message.

@@ -1,4 +1,4 @@
-//go:build !windows && (!unix || aix || solaris)
+//go:build !(linux || darwin || freebsd || windows)
 
 package broker
 

@@ -18,8 +18,8 @@ const maxSubject = 400
 
 // Publish is [bridge.Publisher]'s: one synchronous attempt, confirmed by the
 // stream named and no other. While the store is unhealthy it fails at once with
-// the reason, and an attempt in flight fails as soon as that is known. ctx must
-// have a deadline: a frozen stream answers nothing.
+// the reason, and an attempt in flight fails as soon as that is known. A ctx
+// without a deadline gets 5 s: a frozen stream answers nothing.
 //
 // Errors wrap [bridge.ErrTooLarge] and [ErrSubject], which repeating does not
 // cure, and [ErrFull], which it may. None holds content or the subject.
@@ -36,7 +36,9 @@ func (b *Bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 	defer context.AfterFunc(epoch, func() { cancel(context.Cause(epoch)) })()
 
 	m := message(p.Subject, p.Header, p.Body)
-	m.Header[subjects.HeaderMsgID] = []string{p.ID}
+	if p.ID != "" {
+		m.Header[subjects.HeaderMsgID] = []string{p.ID}
+	}
 	ack, err := b.js.PublishMsg(ctx, m, jetstream.WithExpectStream(p.Stream), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", p.Stream, b.publishError(ctx, err))

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -70,7 +70,7 @@ func window(want, age time.Duration) time.Duration {
 }
 
 // limits sets the streams' byte limits once the store's is known.
-func (b *Bus) limits() {
+func (b *Bus) limits() error {
 	total := b.c.StoreMax
 	if b.srv != nil {
 		total = b.srv.max
@@ -87,6 +87,11 @@ func (b *Bus) limits() {
 	b.want[0].MaxBytes = share(b.c.RawMaxBytes, total/10*6)
 	b.want[1].MaxBytes = share(b.c.ParsedMaxBytes, total/10*3)
 	b.want[2].MaxBytes = share(b.c.LinkMaxBytes, linkShare(total))
+	if sum := b.want[0].MaxBytes + b.want[1].MaxBytes + b.want[2].MaxBytes; b.srv != nil && sum > total {
+		return fmt.Errorf("streams %s, %s and %s may take %d bytes together, the store %d; raise ASSAYBUS_STORE_MAX or lower the streams' limits",
+			subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink, sum, total)
+	}
+	return nil
 }
 
 // linkShare is the link stream's part: never without a limit.
@@ -100,7 +105,6 @@ func linkShare(total int64) int64 {
 // ensureStreams creates what is missing and checks what is there. Streams that
 // shrink go first, so that the others find the room.
 func (b *Bus) ensureStreams(ctx context.Context) error {
-	b.limits()
 	if err := b.orphans(ctx); err != nil {
 		return err
 	}
@@ -158,6 +162,26 @@ func (b *Bus) update(ctx context.Context, info *jetstream.StreamInfo, want jetst
 	return nil
 }
 
+// errNoRoom is the server's refusal of a byte limit that its store limit does
+// not cover.
+const errNoRoom = 10047
+
+// shrinkStreams is for a store limit that has become smaller than what the
+// streams reserve: the server then refuses every change, even a smaller limit.
+// It runs without a store limit while the streams are changed.
+func (b *Bus) shrinkStreams(ctx context.Context) error {
+	limit := b.srv.max
+	for _, b.srv.max = range []int64{math.MaxInt64 / 2, limit} {
+		if err := b.restart(ctx); err != nil {
+			return err
+		}
+		if err := b.ensureStreams(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // apiError adds the next step to the server's refusals an operator meets.
 func (b *Bus) apiError(verb, stream string, err error) error {
 	step := "see the server's log"
@@ -170,7 +194,7 @@ func (b *Bus) apiError(verb, stream string, err error) error {
 		step = "check that the server is well and that this user may call $JS.API.STREAM.*"
 	case errors.As(err, &api) && api.ErrorCode == 10074:
 		step = "the server has no cluster for so many copies; set ASSAYBUS_REPLICAS=1 or name a cluster"
-	case errors.As(err, &api) && (api.ErrorCode == 10047 || api.ErrorCode == 10028):
+	case errors.As(err, &api) && (api.ErrorCode == errNoRoom || api.ErrorCode == 10028):
 		step = "the streams' byte limits exceed the store's; raise ASSAYBUS_STORE_MAX or lower the streams' limits"
 	case errors.As(err, &api) && api.ErrorCode == 10065:
 		step = "another stream has these subjects; delete or narrow it: nats stream ls --subjects"
@@ -192,15 +216,8 @@ func (b *Bus) orphans(ctx context.Context) error {
 	if b.srv == nil {
 		return nil
 	}
-	folders, err := filepath.Glob(filepath.Join(b.c.Data, "jetstream", "*", "streams", "*"))
-	if err != nil {
-		return fmt.Errorf("store folder %s: %w", b.c.Data, err)
-	}
-	for _, folder := range folders {
+	for _, folder := range b.srv.streamFolders() {
 		name := filepath.Base(folder)
-		if info, err := os.Stat(folder); err != nil || !info.IsDir() || name[0] == '.' {
-			continue
-		}
 		_, err := b.js.Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged or encrypted with another key); nothing was changed: restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)

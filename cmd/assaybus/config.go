@@ -18,7 +18,7 @@ const prefix = "ASSAYBUS"
 type config struct {
 	NATS          natsConfig
 	Data          string `default:"./data" help:"folder of the embedded bus"`
-	StoreMax      Size   `split_words:"true" default:"50GiB" help:"most that the streams may take on disk; when it is full instruments are refused, nothing is deleted"`
+	StoreMax      Size   `split_words:"true" default:"0" help:"most that the embedded bus may take on disk, such as 50GiB; 0 = 80 % of what is free; when it is full instruments are refused, nothing is deleted"`
 	Replicas      int    `default:"1" help:"copies of the streams on an external cluster: 1, 3 or 5"`
 	Site          string `default:"main" help:"name of this laboratory, part of every subject"`
 	Instruments   string `default:"instruments.yaml" help:"file that lists the instruments"`
@@ -35,15 +35,16 @@ type natsConfig struct {
 	URL    string `help:"external bus: nats://host:4222, several separated by commas; empty = the embedded one"`
 	Creds  string `help:"credentials file for the external bus"`
 	TLS    tlsConfig
-	Listen string `default:"127.0.0.1:4222" help:"where the embedded bus listens on this machine; none = in this process only"`
+	Listen string `default:"127.0.0.1:4222" help:"where the embedded bus listens; none = in this process only; an address that others reach needs a token or TLS"`
 	Token  string `help:"token that the external bus wants, or that the embedded one asks for"`
 }
 
-// tlsConfig is the TLS of the connection to an external bus.
+// tlsConfig is the TLS of the connection to an external bus, or of the
+// embedded one's listener.
 type tlsConfig struct {
-	CA   string `help:"file of the authorities that signed the external bus's certificate"`
-	Cert string `help:"our certificate file for the external bus"`
-	Key  string `help:"our key file for the external bus"`
+	CA   string `help:"file of the authorities that sign the other side's certificate"`
+	Cert string `help:"our certificate file"`
+	Key  string `help:"our key file"`
 }
 
 // logConfig says what is logged and how.

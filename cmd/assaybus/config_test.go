@@ -16,7 +16,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config{
-		NATS: natsConfig{Listen: "127.0.0.1:4222"}, Data: "./data", StoreMax: 50 << 30, Replicas: 1, Site: "main",
+		NATS: natsConfig{Listen: "127.0.0.1:4222"}, Data: "./data", Replicas: 1, Site: "main",
 		Instruments: "instruments.yaml", HTTP: "127.0.0.1:8600", Log: logConfig{Level: "info", Format: "auto"},
 		Patience: Duration(10 * time.Second), ShutdownGrace: Duration(20 * time.Second), ParsedMaxAge: Duration(90 * day),
 	}
@@ -81,11 +81,12 @@ func TestConfigErrors(t *testing.T) {
 		{"creds without url", map[string]string{"ASSAYBUS_NATS_CREDS": missing}, []string{"ASSAYBUS_NATS_CREDS: is for an external bus: set ASSAYBUS_NATS_URL too"}},
 		{"cert without key", map[string]string{"ASSAYBUS_NATS_URL": "nats://a", "ASSAYBUS_NATS_TLS_CERT": os.Args[0]}, []string{"ASSAYBUS_NATS_TLS_KEY"}},
 		{"token and creds", map[string]string{"ASSAYBUS_NATS_URL": "nats://a", "ASSAYBUS_NATS_TOKEN": "s3cret", "ASSAYBUS_NATS_CREDS": os.Args[0]}, []string{"two ways to log in"}},
-		{"bus for everybody", map[string]string{"ASSAYBUS_NATS_LISTEN": "0.0.0.0:4222"}, []string{"ASSAYBUS_NATS_LISTEN: must be an address of this machine only", `(got "0.0.0.0:4222")`}},
+		{"bus for everybody", map[string]string{"ASSAYBUS_NATS_LISTEN": "0.0.0.0:4222"}, []string{"ASSAYBUS_NATS_LISTEN: can be reached from other machines: set ASSAYBUS_NATS_TOKEN", `(got "0.0.0.0:4222")`}},
+		{"bus on all addresses", map[string]string{"ASSAYBUS_NATS_LISTEN": ":4222"}, []string{"can be reached from other machines"}},
 		{"no port", map[string]string{"ASSAYBUS_NATS_LISTEN": "127.0.0.1"}, []string{"must be host:port, or none"}},
 		{"no data", map[string]string{"ASSAYBUS_DATA": ""}, []string{`ASSAYBUS_DATA: must not be empty; unset it for the default (got "")`}},
 		{"size", map[string]string{"ASSAYBUS_STORE_MAX": "50 gigs"}, []string{`ASSAYBUS_STORE_MAX: is not a size`, `(got "50 gigs")`}},
-		{"small", map[string]string{"ASSAYBUS_STORE_MAX": "1MiB"}, []string{"must be at least 64MiB", `(got "1MiB")`}},
+		{"small", map[string]string{"ASSAYBUS_STORE_MAX": "1MiB"}, []string{"must be 0 (by free disk) or at least 64MiB", `(got "1MiB")`}},
 		{"replicas", map[string]string{"ASSAYBUS_REPLICAS": "2", "ASSAYBUS_NATS_URL": "nats://a"}, []string{`ASSAYBUS_REPLICAS: must be 1, 3 or 5 (got "2")`}},
 		{"replicas of one", map[string]string{"ASSAYBUS_REPLICAS": "3"}, []string{"needs an external cluster"}},
 		{"number", map[string]string{"ASSAYBUS_REPLICAS": "many"}, []string{`ASSAYBUS_REPLICAS: invalid syntax (got "many")`}},
@@ -129,6 +130,15 @@ func TestConfigErrorsHoldNoSecrets(t *testing.T) {
 		if strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("the error shows the secret: %v", err)
 		}
+	}
+}
+
+// An embedded bus that asks for a token may be reached from elsewhere.
+func TestConfigListenWithToken(t *testing.T) {
+	t.Setenv("ASSAYBUS_NATS_LISTEN", "0.0.0.0:4222")
+	t.Setenv("ASSAYBUS_NATS_TOKEN", "s3cret")
+	if _, err := loadConfig(); err != nil {
+		t.Error(err)
 	}
 }
 

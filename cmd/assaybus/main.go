@@ -27,6 +27,11 @@ const (
 // commands are the constructors of the commands: a new one is a line here.
 func commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
+		newServe,
+		newDemo,
+		newInstruments,
+		newDecode,
+		newTail,
 		newSimulate,
 		newVersion,
 	}

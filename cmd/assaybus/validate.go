@@ -27,7 +27,7 @@ func (c config) validate() error {
 	}
 	problems = append(problems, c.NATS.validate()...)
 	check("DATA", c.Data, notEmpty(c.Data))
-	check("STORE_MAX", c.StoreMax.String(), atLeast(c.StoreMax, 64<<20, "64MiB, room for a few messages of the largest size"))
+	check("STORE_MAX", c.StoreMax.String(), c.checkStore())
 	check("REPLICAS", strconv.Itoa(c.Replicas), c.checkReplicas())
 	check("SITE", c.Site, printable(c.Site))
 	check("INSTRUMENTS", c.Instruments, notEmpty(c.Instruments))
@@ -57,7 +57,7 @@ func (n natsConfig) validate() []error {
 		}
 	}
 	if n.Listen != none {
-		if err := loopback(n.Listen); err != nil {
+		if err := n.checkListen(); err != nil {
 			complain("LISTEN", fmt.Sprintf("%v (got %q)", err, n.Listen))
 		}
 	}
@@ -67,8 +67,8 @@ func (n natsConfig) validate() []error {
 	for _, f := range files {
 		switch info, err := os.Stat(f.path); {
 		case f.path == "":
-		case n.URL == "":
-			complain(f.name, "is for an external bus: set ASSAYBUS_NATS_URL too, or unset it")
+		case n.URL == "" && f.path == n.Creds:
+			complain(f.name, "is for an external bus: set ASSAYBUS_NATS_URL too, or protect the embedded one with ASSAYBUS_NATS_TOKEN")
 		case err != nil:
 			complain(f.name, fmt.Sprintf("cannot be read: %v (got %q)", errors.Unwrap(err), f.path))
 		case info.IsDir():
@@ -97,6 +97,14 @@ func busURL(s string) error {
 	return nil
 }
 
+// checkStore wants room for a few messages of the largest size.
+func (c config) checkStore() error {
+	if c.StoreMax != 0 && c.StoreMax < 64<<20 {
+		return errors.New("must be 0 (by free disk) or at least 64MiB")
+	}
+	return nil
+}
+
 func (c config) checkReplicas() error {
 	if !slices.Contains([]int{1, 3, 5}, c.Replicas) {
 		return errors.New("must be 1, 3 or 5")
@@ -119,20 +127,21 @@ func address(s string) error {
 	return nil
 }
 
-// loopback checks an address of this machine only: the embedded bus is not
-// made to be reached from outside.
-func loopback(s string) error {
-	if err := address(s); err != nil {
+// checkListen keeps the embedded bus from those who could read and forge
+// results on an open port.
+func (n natsConfig) checkListen() error {
+	if err := address(n.Listen); err != nil {
 		return fmt.Errorf("%w, or none", err)
 	}
-	host, _, err := net.SplitHostPort(s)
+	host, _, err := net.SplitHostPort(n.Listen)
 	if err != nil {
 		return err
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return errors.New("must be an address of this machine only, such as 127.0.0.1:4222; to reach the bus from elsewhere run a nats-server and set ASSAYBUS_NATS_URL")
+	ip := net.ParseIP(host)
+	if host == "localhost" || ip != nil && ip.IsLoopback() || n.Token != "" || n.TLS.Cert != "" {
+		return nil
 	}
-	return nil
+	return errors.New("can be reached from other machines: set ASSAYBUS_NATS_TOKEN or TLS_CERT and TLS_KEY, or listen on 127.0.0.1")
 }
 
 func notEmpty(s string) error {
@@ -155,13 +164,6 @@ func printable(s string) error {
 func oneOf(s string, words ...string) error {
 	if !slices.Contains(words, s) {
 		return fmt.Errorf("must be %s or %s", strings.Join(words[:len(words)-1], ", "), words[len(words)-1])
-	}
-	return nil
-}
-
-func atLeast(s, least Size, what string) error {
-	if s < least {
-		return fmt.Errorf("must be at least %s", what)
 	}
 	return nil
 }

@@ -224,10 +224,10 @@ func (r *receiver) giveUp(ctx context.Context, why error) {
 // means that the line is neutral again.
 func (r *receiver) broken(ctx context.Context, err error) error {
 	rest := r.tokens.Rest()
-	switch r.split.mode {
-	case framed:
+	switch {
+	case len(rest) > 0 && rest[0] == stx:
 		rest = inside(rest)
-	case controls:
+	case r.split.mode == controls:
 		rest = nil
 	}
 	switch {

@@ -187,10 +187,11 @@ func (a *assembler) endsInL() bool {
 func isLineEnd(c byte) bool { return c == cr || c == lf }
 
 // isWholeHeader tells whether text begins with an unmistakable header: H, a
-// delimiter, three more and the first again. sep restricts it to that
+// delimiter, three more and the first again or the end. sep restricts it to that
 // delimiter, 0 to none.
 func isWholeHeader(text []byte, sep byte) bool {
-	if len(text) < 6 || text[0]&^0x20 != 'H' || text[5] != text[1] || sep != 0 && text[1] != sep {
+	if len(text) < 6 || text[0]&^0x20 != 'H' || text[5] != text[1] && !isLineEnd(text[5]) ||
+		sep != 0 && text[1] != sep {
 		return false
 	}
 	for _, c := range text[1:5] {

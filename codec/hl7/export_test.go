@@ -2,7 +2,6 @@ package hl7
 
 import (
 	"bufio"
-	"slices"
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
@@ -46,6 +45,3 @@ func Tokens(limit int, data []byte) (tokens []string, rest []byte, err error) {
 	}
 	return tokens, nil, nil
 }
-
-// Messages are the single messages of a block.
-func Messages(block []byte) [][]byte { return slices.Collect(messages(block)) }

@@ -64,6 +64,9 @@ type mllp struct {
 // them off data. At the end of data a block that has its end block and an
 // unframed message are tokens; a block without its end never is.
 func (m *mllp) split(data []byte, atEOF bool) (int, []byte, error) {
+	if len(data) == 0 {
+		return 0, nil, nil
+	}
 	var advance int
 	var token []byte
 	var err error
