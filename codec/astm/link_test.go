@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/codec/astm"
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
@@ -56,6 +55,10 @@ func TestPair(t *testing.T) {
 			codectest.RunPair(t, p, message(1), hl7, message(20), []byte("H|\\^&\rL"), []byte("H|\\^&\r\rC|1|\xe4\xff\rL|1\r"))
 		})
 	}
+}
+
+func TestPairOfMaglumis(t *testing.T) {
+	codectest.RunPair(t, with("ack-every-control"), message(1), message(20))
 }
 
 func TestSplitOfSessions(t *testing.T) {
@@ -186,50 +189,5 @@ func TestSendEndsBeforeItBegins(t *testing.T) {
 	conn := codec.NewPlayback(nil)
 	if err := with().Send(ctx, conn, message(1)); !errors.Is(err, context.Canceled) || len(conn.Written()) > 0 {
 		t.Errorf("Send = %v and wrote %q, want the end of the context and nothing", err, conn.Written())
-	}
-}
-
-func TestSpeaks(t *testing.T) {
-	for first, want := range map[string]codec.Verdict{
-		"":                 codec.Maybe,
-		"\x00\r\n":         codec.Maybe,
-		"\x05":             codec.Yes,
-		"\x00\x05":         codec.Yes,
-		"\x04":             codec.Yes,
-		"\x02":             codec.Maybe, // Mindray's heartbeat
-		"\x02\x02":         codec.Maybe,
-		"\x02\x0bMSH|":     codec.No,
-		"\x02\x02\x0b":     codec.No,
-		"\x021H":           codec.Yes,
-		"\x02H":            codec.Maybe,
-		"\x02H|":           codec.Yes, // Snibe Maglumi X3
-		"\x02HELLO":        codec.No,
-		"\x02\x1emtrsl|":   codec.No, // bioMérieux
-		"\x02P\x1c":        codec.No, // Dimension
-		"\x02D1U":          codec.No, // Sysmex native
-		"\x02\r\n\x05":     codec.Yes,
-		"H":                codec.Maybe,
-		"h!":               codec.Yes,
-		"H|\\^&":           codec.Yes,
-		"\r\nH|":           codec.Yes,
-		"HELLO":            codec.No,
-		"MSH|":             codec.No,
-		"M":                codec.No,
-		"\x0b":             codec.No,
-		"\r\n\x0bMSH|^~\\": codec.No, // pitfalls 34
-		"<HEL.R01>":        codec.No,
-		"GET / HTTP/1.1":   codec.No,
-	} {
-		if got := astm.Kind().Speaks([]byte(first)); got != want {
-			t.Errorf("Speaks(%q) = %d, want %d", first, got, want)
-		}
-	}
-}
-
-func TestQuirksAreExplained(t *testing.T) {
-	for _, q := range astm.Kind().Quirks {
-		if q.Name == "" || len(q.Help) < 20 {
-			t.Errorf("quirk %q is not explained: %q", q.Name, q.Help)
-		}
 	}
 }

@@ -23,6 +23,7 @@ const (
 var (
 	errSilent  = fmt.Errorf("astm: %w: nothing came for 30 s", codec.ErrIncomplete)
 	errTimeout = fmt.Errorf("astm: %w: the message timeout passed; see message_timeout", codec.ErrIncomplete)
+	errStopped = fmt.Errorf("astm: %w: the host is stopping", codec.ErrIncomplete)
 	errHungUp  = fmt.Errorf("astm: %w: the connection ended", codec.ErrIncomplete)
 	errRestart = fmt.Errorf("astm: %w: a new session began", codec.ErrIncomplete)
 	errEnded   = fmt.Errorf("astm: %w: the session ended", codec.ErrIncomplete)

@@ -124,6 +124,9 @@ func (r *receiver) broken(ctx context.Context, err error) error {
 		if !r.began.IsZero() && !time.Now().Before(r.began.Add(r.o.MessageTimeout)) {
 			why = errTimeout
 		}
+		if ctx.Err() != nil {
+			why = errStopped
+		}
 		r.partial = append(r.partial, rest...)
 		r.giveUp(ctx, why)
 		r.discard()
