@@ -96,6 +96,7 @@ func (d *detector) judge(first []byte) (p Protocol, maybe bool) {
 			return m.protocol, true
 		case Maybe:
 			maybe = true
+		case No:
 		}
 	}
 	return nil, maybe

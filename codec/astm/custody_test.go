@@ -38,7 +38,7 @@ func TestReceiptMeansStored(t *testing.T) {
 				defer ours.Close()
 				defer theirs.Close()
 				go receiving(t, with(), ours, &host)
-				err := with().Send(t.Context(), theirs, message(3))
+				err := with().Send(t.Context(), theirs, numbered(3))
 				synctest.Wait()
 				stored, lost := len(host.Stored()), len(host.GivenUp())
 				switch {
@@ -105,7 +105,7 @@ func TestFaultyLine(t *testing.T) {
 				go receiving(t, p, &faulty{ours, rand.New(rand.NewPCG(seed, 2)), 9}, &host)
 				line := &faulty{theirs, rand.New(rand.NewPCG(seed, 3)), 9}
 				for n := range 3 {
-					raw := bytes.ReplaceAll(message(n+2), []byte("SX1"), fmt.Appendf(nil, "SX%d", n))
+					raw := bytes.ReplaceAll(numbered(n+2), []byte("SX1"), fmt.Appendf(nil, "SX%d", n))
 					deliver(t, p, line, raw)
 					if !stored(&host, raw) {
 						t.Fatalf("message %d was acknowledged and is not stored", n)
@@ -115,7 +115,7 @@ func TestFaultyLine(t *testing.T) {
 					if bytes.HasSuffix(m, []byte("L|1|N\r")) {
 						continue
 					}
-					sent := message(5)
+					sent := numbered(5)
 					if n := bytes.Index(m, []byte("SX")); n >= 0 {
 						sent = bytes.ReplaceAll(sent, []byte("SX1"), m[n:n+3])
 					}

@@ -1,106 +1,80 @@
 package astm_test
 
 import (
-	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
-// FuzzSession: whatever comes, and whatever the store answers, nothing
-// panics, it does not matter how the bytes arrive, and every byte of the
-// texts of accepted frames is stored or given up or was refused.
-func FuzzSession(f *testing.F) {
-	names := []string{"no-checksum", "any-frame-number", "implicit-session", "ack-every-control"}
-	files, err := filepath.Glob(filepath.Join(root(f), "testdata", "astm", "link", "*.txt"))
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join(codectest.Root(f), "testdata", "astm", "messages", "*.raw"))
 	if err != nil || len(files) == 0 {
-		f.Fatal("no conversations", err)
+		f.Fatalf("no seeds (%v)", err)
 	}
-	for i, file := range files {
-		text, err := os.ReadFile(file)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
 		}
-		var in []byte
-		for line := range strings.Lines(string(text)) {
-			if b, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "> "); ok && !strings.Contains(b, "*") {
-				raw, err := codectest.Bytes(b)
-				if err != nil {
-					f.Fatal(err)
-				}
-				in = append(in, raw...)
-			}
-		}
-		f.Add(in, uint8(i), uint16(i))
+		f.Add(raw)
 	}
-	f.Add([]byte(session("H|\\^&\r", "O|1|SX1\r", "L|1\r")), uint8(0), uint16(2))
-	f.Fuzz(func(t *testing.T, in []byte, quirks uint8, fails uint16) {
-		o := codec.Options{MaxMessage: 300, MaxFrame: 100, MaxFrames: 6}
-		for i, name := range names {
-			if quirks>>i&1 == 1 {
-				o.Quirks = append(o.Quirks, name)
+	plain := parser(f, codec.Options{})
+	odd := parser(f, codec.Options{
+		Charset: "shift_jis", DecimalComma: true, SpecimenPath: []string{"O.4.3", "P.4", "Q.3.1"}, CodeComponent: 2,
+		Quirks: []string{"hl7-delimiters", "qc-after-result"},
+	})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, p := range []codec.Protocol{plain, odd} {
+			m, err := p.Parse(raw)
+			if err != nil {
+				continue
 			}
-		}
-		run := func(cuts ...int) string {
-			var host codectest.Host
-			for i := range 16 {
-				if fails>>i&1 == 1 {
-					host.Answer(codec.ErrReject) // not tried again for ever
-				} else {
-					host.Answer(nil)
+			sound(t, m)
+			text, err := json.Marshal(m)
+			if err != nil || !utf8.Valid(text) {
+				t.Errorf("no JSON: %v", err)
+			}
+			for _, record := range m.Records {
+				for _, field := range record {
+					if !utf8.ValidString(field) {
+						t.Errorf("a field that is not UTF-8")
+					}
 				}
 			}
-			written, err := codectest.Play(t, build(o), &host, in, cuts...)
-			out := fmt.Sprintf("%q %v", written, err)
-			for _, m := range host.Stored() {
-				out += fmt.Sprintf(" stored %q", m)
-			}
-			for _, g := range host.GivenUp() {
-				out += fmt.Sprintf(" given up %q", g.Raw)
-				if !errors.Is(g.Why, codec.ErrIncomplete) && !errors.Is(g.Why, codec.ErrTooLarge) {
-					t.Errorf("given up because of %v", g.Why)
-				}
-			}
-			return out
-		}
-		want := run()
-		cuts := make([]int, len(in))
-		for i := range cuts {
-			cuts[i] = i + 1
-		}
-		if got := run(cuts...); got != want {
-			t.Errorf("byte by byte:\n got %s\nwant %s", got, want)
 		}
 	})
 }
 
-// BenchmarkSession: a message of twenty results, a record to a frame.
-func BenchmarkSession(b *testing.B) {
-	var texts []string
-	for rec := range strings.SplitAfterSeq(string(message(20)), "\r") {
-		if rec != "" {
-			texts = append(texts, rec)
-		}
+// hundred is a message of 100 records, 94 of them results, as a haematology
+// analyzer sends them.
+func hundred() []byte {
+	var b strings.Builder
+	b.WriteString("H|\\^&|||HX-500^00-31^40117|||||||P|LIS2-A2|20261123083600\r")
+	b.WriteString("P|1|||H-20417|Osei^Ama||19790304|F|||||^DR.9\r")
+	b.WriteString("C|1||post transfusion\r")
+	b.WriteString("O|1|778801|778801^01^04|^^^WBC\\^^^RBC\\^^^HGB|R|20261123080000|||||N|||||||||||||||F\r")
+	for i := range 94 {
+		fmt.Fprintf(&b, "R|%d|^^^T%02d^Test number %d|%d.%02d|10*3/uL|4.00 to 10.00|N||F||ADMIN||20261123083501|HX-500\r", i+1, i, i, i%12, i)
 	}
-	in := []byte(session(texts...))
-	p := with()
-	b.SetBytes(int64(len(in)))
+	b.WriteString("M|1|REAGENT|LYSE|221114\rL|1|N\r")
+	return []byte(b.String())
+}
+
+func BenchmarkParse(b *testing.B) {
+	raw := hundred()
+	p := parser(b, codec.Options{})
+	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Serve(b.Context(), codec.NewPlayback(in), sink{}); err != nil {
+		if _, err := p.Parse(raw); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
-
-type sink struct{}
-
-func (sink) Receive(context.Context, []byte) error             { return nil }
-func (sink) Incomplete(_ context.Context, _ []byte, why error) { panic(why) }
-func (sink) Ready() error                                      { return nil }

@@ -1,0 +1,86 @@
+package astm
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/assaybus/assaybus/codec"
+)
+
+// The quirks of the record layer.
+const (
+	quirkHL7Delimiters      = "hl7-delimiters"
+	quirkControlAfterResult = "qc-after-result"
+)
+
+// recordQuirks are the tolerances of the record layer that only configuration
+// can know.
+func recordQuirks() []codec.Quirk {
+	return []codec.Quirk{
+		{Name: quirkHL7Delimiters, Help: `the header H|^~\& means HL7's delimiters: ^ components, ~ repeats (middleware that builds both)`},
+		{Name: quirkControlAfterResult, Help: "a Q record behind an R with a number in Q.4 is a control's result, not a query (OpenELIS mock server)"},
+	}
+}
+
+// takeControls reads the control results that Mindray's CL series writes into
+// O.12 of a message with QR in H.12, without any R record: repeats of
+// number^name^lot^expiry^mean^level^SD^result (CL series, host interface
+// manual). They belong to no specimen.
+func (w *walk) takeControls() {
+	order := &w.m.Orders[*w.order]
+	order.Action = ""
+	code, name := "", ""
+	if len(order.Tests) > 0 {
+		code, name = w.code(w.field(fieldTests))
+	}
+	for repeat := range w.repeats(w.field(fieldAction)) {
+		value := w.decode(w.d.nth(repeat, 8))
+		if value == "" {
+			continue
+		}
+		r := codec.Result{Code: code, Name: name, Value: value, Status: "F", ObservedAt: order.RequestedAt, Record: w.row}
+		r.Aspect = w.aspectOf(repeat, 2, 3, 6)
+		if mean, sd := w.decode(w.d.nth(repeat, 5)), w.decode(w.d.nth(repeat, 7)); mean != "" && sd != "" {
+			r.Range = mean + " +- " + sd
+		}
+		w.plainNumber(&r, value, fieldAction)
+		w.add(r)
+	}
+}
+
+// controlInQuery takes Q|n|code^lot^level|value|units… behind a result as what
+// it is for the OpenELIS mock server: a control's result, of no specimen. It
+// reports false when Q.4 is no number.
+func (w *walk) controlInQuery() bool {
+	value := w.text(4)
+	if _, err := strconv.ParseFloat(value, 64); err != nil {
+		return false
+	}
+	w.forget()
+	order := codec.Order{Role: "Q", Record: w.row}
+	if code := w.decode(w.d.nth(w.field(3), 1)); code != "" {
+		order.Tests = []string{code}
+	}
+	at := len(w.m.Orders)
+	w.order = &at
+	w.m.Orders = append(w.m.Orders, order)
+	r := codec.Result{
+		Code:   w.decode(w.d.nth(w.field(3), 1)),
+		Aspect: w.aspectOf(w.field(3), 2, 3),
+		Value:  value, Units: w.text(5), Status: "F", Record: w.row,
+	}
+	w.plainNumber(&r, value, 4)
+	w.add(r)
+	return true
+}
+
+// aspectOf joins the given components of text.
+func (w *walk) aspectOf(text string, components ...int) string {
+	var parts []string
+	for _, n := range components {
+		if leaf := w.decode(w.d.nth(text, n)); leaf != "" {
+			parts = append(parts, leaf)
+		}
+	}
+	return strings.Join(parts, "^")
+}

@@ -1,0 +1,266 @@
+package astm
+
+import (
+	"strings"
+
+	"github.com/assaybus/assaybus/codec"
+)
+
+// walk goes through the records of one message and knows where in the
+// hierarchy it stands (LIS02-A2 §5.1.2): a result belongs to the nearest
+// order before it, an order to the nearest patient, and a record of a higher
+// level forgets those below.
+type walk struct {
+	o       codec.Options
+	m       *codec.Message
+	d       delimiters
+	paths   []path
+	cells   []string // backs the fields of all records
+	flagged []string // backs the flags of all results
+	record  []string // the record at hand
+	row     int      // its place in m.Records, from 1
+	feeds   bool     // line feeds beside or inside the records
+	closed  bool     // a terminator was seen
+
+	patient, order  *int // what the records at hand belong to; nil = nothing
+	result          int  // index of the result that comments belong to; -1 = none
+	patientRecord   []string
+	above           byte // the letter of the record before, C and M left out
+	count           struct{ p, o, r, q, s int }
+	miscounted      bool
+	header12        string // processing id as sent
+	function        string // H.11.1 of the Roche family
+	blob            *codec.Attachment
+	control         bool // the header says that all this is quality control
+	specimenMissing bool
+	lastTime        struct{ sent, read string } // results of one run share theirs
+}
+
+func newWalk(o codec.Options, charset string) *walk {
+	return &walk{
+		o: o, result: -1, paths: paths(o.SpecimenPath),
+		m: &codec.Message{Schema: codec.Schema, Protocol: Name, Kind: codec.KindOther, Charset: charset},
+	}
+}
+
+// line takes one record.
+func (w *walk) line(line string) {
+	if w.closed {
+		w.closed = false
+		w.note(len(w.m.Records)+1, 0, codec.WarnAfterTerminator)
+	}
+	if isHeader(line) {
+		w.note(len(w.m.Records)+1, 0, codec.WarnExtraHeader)
+		w.header(line)
+		return
+	}
+	w.take(w.split(line))
+	letter := w.letter()
+	switch letter {
+	case 'P':
+		w.takePatient()
+	case 'O':
+		w.takeOrder()
+	case 'R':
+		w.takeResult()
+	case 'C':
+		w.takeComment()
+		return
+	case 'Q':
+		w.takeQuery()
+	case 'L':
+		w.takeTerminator()
+	case 'S':
+		w.forget()
+		w.counted(&w.count.s)
+	case 'M':
+		return // floats: it closes nothing (LIS02-A2 §14)
+	default:
+		w.warn(0, codec.WarnUnknownRecord)
+		return
+	}
+	w.above = letter
+}
+
+// letter is the type of the record at hand, in upper case; 0 is no type.
+func (w *walk) letter() byte {
+	kind := strings.TrimSpace(w.record[0])
+	if len(kind) != 1 {
+		return 0
+	}
+	if kind[0] >= 'a' && kind[0] <= 'z' {
+		return kind[0] - 'a' + 'A'
+	}
+	return kind[0]
+}
+
+// split cuts a record at the field delimiters.
+func (w *walk) split(line string) []string {
+	from := len(w.cells)
+	protect := w.mindray() && w.d.escape != "" && strings.Contains(line, w.d.escape+w.d.field)
+	for {
+		at := w.d.cut(line, protect)
+		if at < 0 {
+			w.cells = append(w.cells, line)
+			break
+		}
+		w.cells = append(w.cells, line[:at])
+		line = line[at+len(w.d.field):]
+	}
+	fields := w.cells[from:len(w.cells):len(w.cells)]
+	if protect {
+		w.noteEscaped(fields)
+	}
+	return fields
+}
+
+func (w *walk) noteEscaped(fields []string) {
+	for i, f := range fields {
+		if strings.Contains(f, w.d.escape+w.d.field) {
+			w.note(len(w.m.Records)+1, i+1, codec.WarnEscapedDelimiter)
+		}
+	}
+}
+
+// take makes fields the record at hand and keeps them.
+func (w *walk) take(fields []string) {
+	w.record = fields
+	w.m.Records = append(w.m.Records, fields)
+	w.row = len(w.m.Records)
+	w.blob = nil
+	for i, f := range fields {
+		if len(f) < smallestBlob {
+			continue
+		}
+		if short, blob := w.elide(f); blob != nil {
+			fields[i] = short
+			w.warn(i+1, codec.WarnAttachmentElided)
+			if i+1 == fieldValue {
+				w.blob = blob
+			}
+		}
+	}
+}
+
+// forget leaves every parent: what follows belongs to nothing before.
+func (w *walk) forget() {
+	w.patient, w.order, w.result, w.patientRecord = nil, nil, -1, nil
+	w.count.o, w.count.r = 0, 0
+}
+
+// counted compares field 2 with the place of the record under its parent.
+// The number is never used (LIS02-A2 §5.1.3; IH-Com numbers every P 1).
+func (w *walk) counted(n *int) {
+	*n++
+	sent := strings.TrimSpace(w.field(2))
+	if w.miscounted || sent == "" {
+		return
+	}
+	number := 0
+	for i := range len(sent) {
+		if sent[i] < '0' || sent[i] > '9' || number > len(w.cells) {
+			number = -1
+			break
+		}
+		number = number*10 + int(sent[i]-'0')
+	}
+	if number != *n {
+		w.miscounted = true
+		w.warn(2, codec.WarnSequence)
+	}
+}
+
+// takeTerminator is L (LIS02-A2 §13).
+func (w *walk) takeTerminator() {
+	w.closed = true
+	w.m.Termination = w.text(3)
+	switch strings.ToUpper(w.m.Termination) {
+	case "T", "R", "E":
+		w.warn(3, codec.WarnAborted)
+	}
+}
+
+// field is field n of the record at hand, as sent.
+func (w *walk) field(n int) string {
+	if n > len(w.record) {
+		return ""
+	}
+	return w.record[n-1]
+}
+
+// text is field n of the record at hand, decoded.
+func (w *walk) text(n int) string { return w.decode(w.field(n)) }
+
+// decode trims a leaf, undoes its escapes and takes the quotes of an explicit
+// null (LIS02-A2 §5.4.4) for nothing. A line feed is no legal character of a
+// record (§5.3): cobas 8000 sends some where it broke a line.
+func (w *walk) decode(leaf string) string {
+	leaf = strings.TrimSpace(leaf)
+	if leaf == `""` {
+		return ""
+	}
+	if w.feeds && strings.Contains(leaf, "\n") {
+		leaf = strings.ReplaceAll(leaf, "\n", "")
+	}
+	return w.d.unescape(leaf, w.hex)
+}
+
+// hex decodes the bytes of an escape sequence in the message's charset.
+func (w *walk) hex(bytes []byte) string {
+	text, _, _ := codec.Decode(bytes, "", w.o.Charset, "")
+	return string(text)
+}
+
+// time is field n of the record at hand as RFC 3339 or a date.
+func (w *walk) time(n int) string {
+	sent := w.field(n)
+	if sent == "" {
+		return ""
+	}
+	first, _ := cutAt(sent, w.d.component)
+	if first == w.lastTime.sent {
+		return w.lastTime.read
+	}
+	t, ok := codec.Timestamp(first, w.o.Location)
+	if !ok {
+		w.warn(n, codec.WarnBadTimestamp)
+		return ""
+	}
+	w.lastTime.sent, w.lastTime.read = first, t
+	return t
+}
+
+// firstValued is the first component of text that holds something.
+func (w *walk) firstValued(text string) string {
+	for text != "" {
+		var leaf string
+		leaf, text = cutAt(text, w.d.component)
+		if leaf = w.decode(leaf); leaf != "" {
+			return leaf
+		}
+	}
+	return ""
+}
+
+// compact is text with every component trimmed and decoded, and without empty
+// ones at its end.
+func (w *walk) compact(text string) string {
+	if w.d.component == "" || !strings.Contains(text, w.d.component) {
+		return w.decode(text)
+	}
+	leaves := strings.Split(text, w.d.component)
+	valued := 0
+	for i, leaf := range leaves {
+		if leaves[i] = w.decode(leaf); leaves[i] != "" {
+			valued = i + 1
+		}
+	}
+	return strings.Join(leaves[:valued], "^")
+}
+
+// warn notes a tolerance at field n of the record at hand; 0 is all of it.
+func (w *walk) warn(n int, code string) { w.note(w.row, n, code) }
+
+func (w *walk) note(row, n int, code string) {
+	w.m.Warnings = append(w.m.Warnings, codec.Warning{Record: row, Field: n, Code: code})
+}

@@ -1,0 +1,155 @@
+package codec
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Number reads value as a number with an optional comparator (< > <= >=; ≤
+// and ≥ are written <= and >=). It never guesses: number is nil and
+// comparator empty for everything that is not one plain number, such as
+// "-1^0.750", "+++", "2.52E+3 (3.40)", "3/4", "0x10" or "NaN". warn is
+// [WarnAmbiguousNumber] when there is one number, but its comma or point may
+// be decimal as well as thousands.
+//
+// Without decimalComma the point is decimal, and commas are thousands where
+// they can be nothing else ("1,234.5", "1,234,567"); "161,152" and "5,9" are
+// ambiguous. With decimalComma the two change places: "5,9" is 5.9,
+// "161.152" is 161152 and "5.9" is ambiguous. A single digit behind a plus
+// sign is a grade, not a number ("+1" of a urine strip).
+func Number(value string, decimalComma bool) (number *float64, comparator string, warn string) {
+	text := strings.TrimSpace(value)
+	comparator, text = cutComparator(text)
+	mantissa, exponent, ok := cutExponent(text)
+	if !ok || grade(text) {
+		return nil, "", ""
+	}
+	plain, state := normalise(mantissa, decimalComma)
+	switch state {
+	case notNumber:
+		return nil, "", ""
+	case ambiguous:
+		return nil, "", WarnAmbiguousNumber
+	}
+	f, err := strconv.ParseFloat(plain+exponent, 64)
+	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") || math.IsInf(f, 0) {
+		return nil, "", "" // beyond what a float64 holds
+	}
+	return &f, comparator, ""
+}
+
+// cutComparator takes the comparator off the front, and the blanks behind it.
+func cutComparator(text string) (comparator, rest string) {
+	size := 1
+	switch {
+	case strings.HasPrefix(text, "<="):
+		comparator, size = "<=", 2
+	case strings.HasPrefix(text, ">="):
+		comparator, size = ">=", 2
+	case strings.HasPrefix(text, "<"):
+		comparator = "<"
+	case strings.HasPrefix(text, ">"):
+		comparator = ">"
+	case strings.HasPrefix(text, "≤"):
+		comparator, size = "<=", len("≤")
+	case strings.HasPrefix(text, "≥"):
+		comparator, size = ">=", len("≥")
+	default:
+		return "", text
+	}
+	return comparator, strings.TrimLeft(text[size:], " \t")
+}
+
+// cutExponent splits "2.52E+3" before the E. ok is false when what follows
+// the E is no exponent.
+func cutExponent(text string) (mantissa, exponent string, ok bool) {
+	at := strings.IndexByte(text, 'E')
+	if at < 0 {
+		at = strings.IndexByte(text, 'e')
+	}
+	if at < 0 {
+		return text, "", true
+	}
+	digits := strings.TrimLeft(text[at+1:], "+-")
+	signs := len(text) - at - 1 - len(digits)
+	return text[:at], text[at:], signs <= 1 && allDigits(digits)
+}
+
+// grade is a plus sign and a single digit.
+func grade(text string) bool {
+	return len(text) == 2 && text[0] == '+'
+}
+
+type reading int
+
+const (
+	notNumber reading = iota
+	certain
+	ambiguous
+)
+
+// normalise writes a mantissa the way strconv reads it.
+func normalise(mantissa string, decimalComma bool) (string, reading) {
+	sign, digits := "", mantissa
+	if mantissa != "" && (mantissa[0] == '-' || mantissa[0] == '+') {
+		sign, digits = mantissa[:1], mantissa[1:]
+	}
+	decimal, thousands := ".", ","
+	if decimalComma {
+		decimal, thousands = ",", "."
+	}
+	whole, fraction, hasFraction := strings.Cut(digits, decimal)
+	if !digitsOrNothing(fraction) || whole == "" && fraction == "" {
+		return "", notNumber
+	}
+	groups := strings.Count(whole, thousands)
+	switch {
+	case groups == 0:
+		if !digitsOrNothing(whole) {
+			return "", notNumber
+		}
+		if !hasFraction || !decimalComma {
+			return mantissa, certain // as it stands
+		}
+		return sign + whole + "." + fraction, certain
+	case grouped(whole, thousands):
+		// One point in thousands position is what the option is about; one
+		// comma without it may as well be a decimal comma nobody configured.
+		if groups == 1 && !hasFraction && !decimalComma {
+			return "", ambiguous
+		}
+		return sign + strings.ReplaceAll(whole, thousands, "") + "." + fraction, certain
+	case groups == 1 && !hasFraction:
+		before, after, _ := strings.Cut(whole, thousands)
+		if digitsOrNothing(before) && digitsOrNothing(after) && before+after != "" {
+			return "", ambiguous
+		}
+	}
+	return "", notNumber
+}
+
+// grouped reports one to three digits followed by groups of exactly three.
+func grouped(whole, separator string) bool {
+	first, rest, _ := strings.Cut(whole, separator)
+	if len(first) > 3 || !allDigits(first) || first == "0" {
+		return false
+	}
+	for group := range strings.SplitSeq(rest, separator) {
+		if len(group) != 3 || !allDigits(group) {
+			return false
+		}
+	}
+	return true
+}
+
+func allDigits(s string) bool { return s != "" && digitsOrNothing(s) }
+
+func digitsOrNothing(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
