@@ -16,7 +16,7 @@ import (
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
-// message is one H to L with n results.
+// numbered is one H to L with n results.
 func numbered(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString("H|\\^&|||cobas|||||||P|1\rP|1||PX1\rO|1|SX1||^^^GLU\r")
