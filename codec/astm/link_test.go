@@ -104,7 +104,7 @@ func TestTwoConnections(t *testing.T) {
 					t.Errorf("Serve %d = %v", i, err)
 				}
 			}()
-			go io.Copy(io.Discard, theirs)
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
 		}
 		for n, text := range []string{"H|\\^&\r", "O|1|SX%d\r", "L|1\r"} {
 			for i, c := range conns {
