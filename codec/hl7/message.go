@@ -30,6 +30,7 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	}
 	w := newWalk(t, &p.o)
 	w.header()
+	w.layout(0)
 	for i, record := range t.records {
 		w.segment(i, record)
 	}

@@ -127,27 +127,32 @@ func (w *walk) layout(from int) {
 	if w.t.spm == 0 || w.t.obr == 0 {
 		return
 	}
-	firstSPM, lastSPM, firstOBR, lastOBR := -1, -1, -1, -1
-	for i, r := range w.t.records[from:] {
-		switch {
-		case r[0] == "PID" && i > 0 && from > 0:
-			goto decided
-		case r[0] == "SPM" && firstSPM < 0:
-			firstSPM, lastSPM = i, i
-		case r[0] == "SPM":
-			lastSPM = i
-		case r[0] == "OBR" && firstOBR < 0:
-			firstOBR, lastOBR = i, i
-		case r[0] == "OBR":
-			lastOBR = i
-		}
+	part := w.t.records[from:]
+	if next := slices.IndexFunc(part, func(r []string) bool { return r[0] == "PID" }); next >= 0 && from > 0 {
+		part = part[:next]
 	}
-decided:
+	firstSPM, lastSPM := span(part, "SPM")
+	firstOBR, lastOBR := span(part, "OBR")
 	if firstSPM < 0 || firstOBR < 0 || firstSPM < firstOBR {
 		return
 	}
 	specimenFirst := w.code == "OUL" && w.trigger != "R24" || w.code == "OML" && w.trigger != "O21"
 	w.trailing = lastSPM > lastOBR || !specimenFirst
+}
+
+// span is where the first and the last segment of a name stand, or -1.
+func span(records [][]string, name string) (first, last int) {
+	first, last = -1, -1
+	for i, r := range records {
+		if r[0] != name {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		last = i
+	}
+	return first, last
 }
 
 // newSpecimen begins a specimen group, or names the specimen of the order
