@@ -39,20 +39,11 @@ func (w *walk) appendIDs(ids []string, field string) []string {
 	for more := field != ""; more; {
 		var first string
 		first, field, more = w.d.nextRepetition(field)
-		if id := w.value(first); id != "" && !contains(ids, id) {
+		if id := w.value(first); id != "" && !known(ids, id) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }
 
 // name reads an XPN: family, given, further given names.

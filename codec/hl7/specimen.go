@@ -197,23 +197,35 @@ func (w *walk) trailingSpecimen() {
 	id, second := w.resolve()
 	o := &w.m.Orders[*w.order]
 	w.describeSpecimen(o)
-	if id == "" || slices.Contains(w.trail, id) {
+	if id == "" || known(w.trail, id) {
 		return
 	}
 	w.trail = append(w.trail, id)
-	if len(w.trail) > 1 {
-		o.Specimens = slices.Clone(w.trail)
+	switch len(w.trail) {
+	case 1:
+	case 2:
 		id, second = "", ""
 		o.CollectedAt, o.ReceivedAt, o.Container, o.Position = w.orderTime, "", "", ""
-		if len(w.m.Results) > w.orderFrom && len(w.trail) == 2 {
+		if len(w.m.Results) > w.orderFrom {
 			w.warn(o.Record-1, 0, codec.WarnSeveralSpecimens)
 		}
+		o.Specimens = w.trail
+	default:
+		o.CollectedAt, o.ReceivedAt, o.Container, o.Position = w.orderTime, "", "", ""
+		o.Specimens = w.trail
+		return
 	}
 	w.specimen, w.second = id, second
 	o.Specimen, o.InstrumentSpecimen = id, second
 	for k := w.orderFrom; k < len(w.m.Results); k++ {
 		w.m.Results[k].Specimen, w.m.Results[k].InstrumentSpecimen = id, second
 	}
+}
+
+// known tells whether an id is in a list. A list of a thousand ids is an
+// attack, not a laboratory: it is delivered, but not compared with itself.
+func known(ids []string, id string) bool {
+	return slices.Contains(ids[:min(len(ids), 64)], id)
 }
 
 // closeSpecimen ends the scope of SPM and SAC: a group without any order is
