@@ -1,6 +1,7 @@
 package hl7
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -41,10 +42,15 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	return w.m, nil
 }
 
-// owns tells whether raw is HL7 by its content, whatever link brought it.
+// owns tells whether raw is HL7 by its content, whatever link brought it: it
+// begins with a header segment, or has one behind something that is not the
+// header of an ASTM message.
 func owns(raw []byte) bool {
-	h := readMSH(raw)
-	return h.id != ""
+	begin := bytes.TrimLeft(raw, " \t\r\n\v\x00\xEF\xBB\xBF")
+	if startsMessage(begin) == codec.Yes {
+		return true
+	}
+	return nextMSH(raw, 0) >= 0 && !(len(begin) > 1 && begin[0] == 'H' && isSeparator(begin[1]))
 }
 
 // segment gives one segment to who reads it.
