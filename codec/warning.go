@@ -8,7 +8,8 @@ const (
 	WarnBadBytes        = "bad-bytes"        // bytes that are not of the charset; U+FFFD in their place
 	WarnUnknownCharset  = "unknown-charset"  // the message names a charset that is not known
 	WarnAmbiguousNumber = "ambiguous-number" // digits with a comma or point that may be either; no number given
-	WarnDelimiters      = "delimiters"       // missing, doubled, surplus or impossible delimiters
+	WarnRecordsElided   = "records-elided"   // the message is too large for the bus with its records; raw has them
+	WarnDelimiters      = "delimiters"       // missing, doubled or impossible delimiters
 
 	WarnNoSpecimen       = "no-specimen"       // a result without a specimen id
 	WarnAttachmentElided = "attachment-elided" // encapsulated data described, not repeated
@@ -39,7 +40,8 @@ var WarningHelp = map[string]string{
 	WarnBadBytes:        "bytes that are not of the stated charset became U+FFFD; the raw message keeps them",
 	WarnUnknownCharset:  "the message names a charset that is not known; the fallback was used",
 	WarnAmbiguousNumber: "a comma or point may be decimal or thousands: no number was given; set decimal_comma",
-	WarnDelimiters:      "the header's delimiters are missing, doubled, too many or impossible; the likely ones were used",
+	WarnRecordsElided:   "the parsed message was too large for the bus with its records; the raw message has them",
+	WarnDelimiters:      "the header's delimiters are missing, doubled or impossible; the usual ones were used",
 
 	WarnNoSpecimen:       "a result has no specimen id where the standard puts it; set specimen_path",
 	WarnAttachmentElided: "encapsulated data is described, not repeated; the raw message keeps it",

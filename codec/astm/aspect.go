@@ -128,7 +128,7 @@ func (w *walk) differ(group []*codec.Result) {
 	for i, r := range group {
 		leaves := strings.SplitN(w.testID(r), w.separator(), mostComponents)
 		for n := range leaves {
-			if leaves[n] = w.decode(leaves[n]); leaves[n] == r.Code {
+			if leaves[n] = w.decode(leaves[n]); leaves[n] == r.Code || leaves[n] == r.Name {
 				leaves[n] = ""
 			}
 		}

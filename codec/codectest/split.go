@@ -14,7 +14,7 @@ import (
 // about cutMore more places.
 const (
 	cutAll  = 1 << 10
-	cutMore = 256
+	cutMore = 64
 )
 
 // Play serves input from memory until it is used up, as the bridge does:

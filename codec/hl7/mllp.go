@@ -40,7 +40,8 @@ const (
 type splitState int
 
 const (
-	idle     splitState = iota // nothing, or the first letters of a bare MSH
+	idle     splitState = iota // nothing
+	letters                    // the first letters of a bare header
 	payload                    // a block without its end
 	tail                       // a block with its end block, perhaps without the CR
 	unframed                   // a bare message
@@ -63,11 +64,14 @@ type mllp struct {
 // them off data. At the end of data a block that has its end block and an
 // unframed message are tokens; a block without its end never is.
 func (m *mllp) split(data []byte, atEOF bool) (int, []byte, error) {
+	if len(data) == 0 {
+		return 0, nil, nil
+	}
 	var advance int
 	var token []byte
 	var err error
 	switch m.state {
-	case idle:
+	case idle, letters:
 		advance, token, err = m.splitIdle(data, atEOF)
 	case payload, tail:
 		advance, token, err = m.splitBlock(data, atEOF)
@@ -90,6 +94,7 @@ func (m *mllp) splitIdle(data []byte, atEOF bool) (int, []byte, error) {
 		m.state, m.scanned, m.msh = unframed, 3, data[0] == 'M'
 		return m.splitUnframed(data, atEOF)
 	case v == codec.Maybe && !atEOF:
+		m.state = letters
 		return 0, nil, nil
 	}
 	m.kind, m.quirk = between(data[0]), ""
@@ -116,7 +121,13 @@ func between(b byte) tokenKind {
 func (m *mllp) splitBlock(data []byte, atEOF bool) (int, []byte, error) {
 	m.state = payload
 	i := m.scanned
-	for ; i < len(data) && i-1 <= m.max; i++ {
+	for ; i < len(data); i++ {
+		for i+stride < len(data) && isText(data[i:i+stride]) {
+			i += stride
+		}
+		if i-1 > m.max {
+			break
+		}
 		switch data[i] {
 		case sb:
 			if i == 1 {
@@ -147,6 +158,11 @@ func (m *mllp) splitBlock(data []byte, atEOF bool) (int, []byte, error) {
 	m.scanned = i
 	return 0, nil, m.limit(i - 1)
 }
+
+// stride is how many bytes of text are passed at once.
+const stride = 128
+
+func isText(b []byte) bool { return bytes.IndexByte(b, eb) < 0 && bytes.IndexByte(b, sb) < 0 }
 
 // endsBlock tells whether the end block at data[i] ends the payload and where
 // the next token begins. An end block that only looks like one is text.
