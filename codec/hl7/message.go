@@ -16,6 +16,10 @@ var (
 	ErrNoControlID = errors.New("no message control id in MSH-10: have the sender number its messages")
 )
 
+// continueSeparate as Options.Continuation: DSC-1 says that another message
+// comes, but each is complete by itself (Mindray DSR^Q03).
+const continueSeparate = "separate"
+
 // Parse decodes one message: one MSH, with or without the envelope of a batch
 // or file around it (see [Messages]). Segments are read as a stream, so that
 // any structure of versions 2.1 to 2.8 will do (HL7 v2.5.1 §2.6). It fails
@@ -89,7 +93,7 @@ func (w *walk) segment(i int, r []string) {
 			w.m.Batch = id
 		}
 	case "DSC":
-		if w.o.Continuation != "separate" {
+		if w.o.Continuation != continueSeparate {
 			w.m.Pointer = w.value(at(r, 1))
 		}
 	default:

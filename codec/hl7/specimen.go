@@ -2,46 +2,9 @@ package hl7
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/assaybus/assaybus/codec"
 )
-
-// path is one entry of Options.SpecimenPath: "OBR-2", "SPM-2.1", "SPM-2.1.1".
-type path struct {
-	segment               string
-	field, component, sub int
-}
-
-// hl7Paths are the entries that name a segment; those of ASTM are not ours.
-func hl7Paths(entries []string) []path {
-	var paths []path
-	for _, entry := range entries {
-		segment, rest, ok := strings.Cut(strings.TrimSpace(entry), "-")
-		if !ok || len(segment) != 3 {
-			continue
-		}
-		p := path{segment: strings.ToUpper(segment), component: 1, sub: 1}
-		valid := true
-		for i, digits := range strings.SplitN(rest, ".", 3) {
-			n, err := strconv.Atoi(digits)
-			valid = valid && err == nil && n > 0
-			*[...]*int{&p.field, &p.component, &p.sub}[i] = n
-		}
-		if valid {
-			paths = append(paths, p)
-		}
-	}
-	return paths
-}
-
-func (p path) query() bool { return p.segment == "QPD" || p.segment == "QRD" || p.segment == "QRF" }
-
-// follow is the id that a path leads to in a segment.
-func (w *walk) follow(p path, record []string) string {
-	return strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(at(record, p.field)), p.component), p.sub)))
-}
 
 // resolve finds the specimen of the current scope. A configured path decides
 // alone. Otherwise it is SPM-2 (placer's part, HL7 EIP), else SAC-3, else the

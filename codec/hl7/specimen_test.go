@@ -99,7 +99,7 @@ func TestSpecimenPath(t *testing.T) {
 	for _, c := range []struct{ paths, want string }{
 		{"", "A1"}, {"OBR-2", "R2"}, {"obr-3", "R3"}, {"SPM-2.1", "A1"}, {"SPM-2.1.2", "A2"}, {"SPM-2.2", "B"},
 		{"SAC-3", "K"}, {"PID-2", "P2"}, {"ORC-3", "O3"}, {"SPM-3 OBR-3", "R3"}, {"SPM-3", ""},
-		{"O.4.3", "A1"}, {"OBR-0", "A1"}, {"OBR-x", "A1"}, {"QPD-3", "A1"},
+		{"O.4.3", "A1"}, {"QPD-3", "A1"},
 	} {
 		m := parse(t, codec.Options{SpecimenPath: strings.Fields(c.paths)}, segments...)
 		if got := m.Results[0].Specimen; got != c.want {
@@ -109,6 +109,17 @@ func TestSpecimenPath(t *testing.T) {
 	m := parse(t, codec.Options{SpecimenPath: []string{"QPD-4"}}, strings.Replace(oruHeader, "ORU^R01", "QBP^Q11", 1), "QPD|WOS|t|A|B")
 	if d := cmp.Diff([]string{"B"}, m.Queries[0].Specimens); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestSpecimenPathThatLeadsNowhere(t *testing.T) {
+	for _, entry := range []string{"OBR-0", "OBR-x", "OBR-", "ZZZ-1", "SPM-2.1.1.1", "SPM-2.0", "-2", "O-4"} {
+		if _, err := hl7.New(codec.Options{SpecimenPath: []string{"SPM-2", entry}}); err == nil {
+			t.Errorf("%q was taken", entry)
+		}
+	}
+	if _, err := hl7.New(codec.Options{Continuation: "seperate"}); err == nil {
+		t.Error("a misspelt continuation was taken")
 	}
 }
 
