@@ -67,7 +67,7 @@ type Ack struct {
 // Patient is a P record or a PID segment.
 type Patient struct {
 	ID        string   `json:"id,omitempty"`  // the first of IDs
-	IDs       []string `json:"ids,omitempty"` // every id that is there, in the order of the fields
+	IDs       []string `json:"ids,omitempty"` // every id that is there, in the order of the fields; HL7: PID-3, PID-2, PID-4
 	Name      *Name    `json:"name,omitempty"`
 	BirthDate string   `json:"birthDate,omitempty"`
 	Sex       string   `json:"sex,omitempty"`

@@ -79,7 +79,6 @@ func newWalk(t *text, o *codec.Options) *walk {
 	}
 	w := &walk{t: t, m: m, o: o, d: t.d, result: -1, paths: hl7Paths(o.SpecimenPath)}
 	w.flags = make([]string, 0, t.obx)
-	w.layout(0)
 	return w
 }
 
