@@ -35,6 +35,7 @@ type row struct {
 	closes            bool // the connection ends after the answer
 	// what the streams hold afterwards
 	raw, parsed, failed int
+	incomplete          int // raw partial that the hang-up after a NAK leaves
 	reason              string
 }
 
@@ -55,7 +56,7 @@ func truthTable() []row {
 		{name: "stored", astm: goodASTM, hl7: goodHL7, wantASTM: "ACK", wantHL7: "AA", raw: 1, parsed: 1},
 		{name: "stored, a repeat", twice: true, astm: goodASTM, hl7: goodHL7, wantASTM: "ACK", wantHL7: "AA", raw: 2, parsed: 1},
 		{name: "stored, enhanced mode", noASTM: true, hl7: strings.Replace(goodHL7, "|P|2.5.1", "|P|2.5.1|||AL|NE", 1), wantHL7: "CA", raw: 1, parsed: 1},
-		{name: "raw stored, parsed not", failParsed: true, astm: goodASTM, hl7: goodHL7, wantASTM: "NAK", wantHL7: "", raw: 1},
+		{name: "raw stored, parsed not", failParsed: true, astm: goodASTM, hl7: goodHL7, wantASTM: "NAK", wantHL7: "", raw: 1, incomplete: 1},
 		{name: "parser fails", noHL7: true, astm: badASTM, wantASTM: "ACK", raw: 1, failed: 1, reason: "unparsable"},
 		{name: "raw not stored", failRaw: true, astm: goodASTM, hl7: goodHL7, wantASTM: "NAK", wantHL7: ""},
 		{name: "raw not stored, reject", failRaw: true, noASTM: true, hl7: goodHL7, options: ", store_failure: reject", wantHL7: "AR"},
@@ -201,6 +202,9 @@ func holds(t *testing.T, tt row, protocol string, publisher bridge.Publisher, co
 	cancel()
 	wg.Wait()
 	raw, parsed, failed, reasons := counts()
+	if protocol == "astm" {
+		raw -= tt.incomplete
+	}
 	if raw != tt.raw || parsed != tt.parsed || failed != tt.failed {
 		t.Errorf("stored %d raw, %d parsed, %d failed (%s); want %d, %d, %d", raw, parsed, failed, reasons, tt.raw, tt.parsed, tt.failed)
 	}

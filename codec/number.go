@@ -41,20 +41,33 @@ func Number(value string, decimalComma bool) (number *float64, comparator string
 
 // cutComparator takes the comparator off the front, and the blanks behind it.
 func cutComparator(text string) (comparator, rest string) {
-	for _, c := range [...]struct{ sent, means string }{
-		{"<=", "<="}, {">=", ">="}, {"≤", "<="}, {"≥", ">="}, {"<", "<"}, {">", ">"},
-	} {
-		if rest, ok := strings.CutPrefix(text, c.sent); ok {
-			return c.means, strings.TrimLeft(rest, " \t")
-		}
+	size := 1
+	switch {
+	case strings.HasPrefix(text, "<="):
+		comparator, size = "<=", 2
+	case strings.HasPrefix(text, ">="):
+		comparator, size = ">=", 2
+	case strings.HasPrefix(text, "<"):
+		comparator = "<"
+	case strings.HasPrefix(text, ">"):
+		comparator = ">"
+	case strings.HasPrefix(text, "≤"):
+		comparator, size = "<=", len("≤")
+	case strings.HasPrefix(text, "≥"):
+		comparator, size = ">=", len("≥")
+	default:
+		return "", text
 	}
-	return "", text
+	return comparator, strings.TrimLeft(text[size:], " \t")
 }
 
 // cutExponent splits "2.52E+3" before the E. ok is false when what follows
 // the E is no exponent.
 func cutExponent(text string) (mantissa, exponent string, ok bool) {
-	at := strings.IndexAny(text, "eE")
+	at := strings.IndexByte(text, 'E')
+	if at < 0 {
+		at = strings.IndexByte(text, 'e')
+	}
 	if at < 0 {
 		return text, "", true
 	}

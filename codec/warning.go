@@ -26,7 +26,6 @@ const (
 	WarnOrphanResult     = "orphan-result"     // ASTM: a result without an order before it
 	WarnSequence         = "sequence-number"   // ASTM: records are not counted as the standard says
 
-	WarnSegmentEnds       = "segment-ends"       // HL7: segments end in LF or CR LF
 	WarnGluedSegments     = "glued-segments"     // HL7: the literal text <13> or <CR> between two segments
 	WarnContinued         = "continued"          // HL7: ADD segments; a record continued or continuing
 	WarnAttachmentDamaged = "attachment-damaged" // encapsulated data that do not decode to their end
@@ -59,7 +58,6 @@ var WarningHelp = map[string]string{
 	WarnOrphanResult:     "a result came without an order; it belongs to no specimen",
 	WarnSequence:         "sequence numbers are not those of the standard; they were ignored",
 
-	WarnSegmentEnds:       "segments end in LF or CR LF instead of CR",
 	WarnGluedSegments:     "two segments were glued by the literal text <13> or <CR>; they were parted",
 	WarnContinued:         "a segment came in parts (ADD); parts of this message were joined, a part at its beginning belongs to the message before",
 	WarnAttachmentDamaged: "an image or document does not decode to its end",

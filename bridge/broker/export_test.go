@@ -30,3 +30,8 @@ type Restarts struct{ r restarts }
 func (r *Restarts) Healthy(now time.Time)  { r.r.healthy(now) }
 func (r *Restarts) Ill(now time.Time) bool { return r.r.ill(now) }
 func (r *Restarts) Spent(now time.Time)    { r.r.spent(now) }
+
+// Seldom is the limit on repeated log texts.
+type Seldom struct{ s seldom }
+
+func (s *Seldom) Allow(text string, now time.Time) bool { return s.s.allow(text, now) }

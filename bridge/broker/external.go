@@ -34,7 +34,7 @@ func (b *Bus) connectExternal(ctx context.Context) (*nats.Conn, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("nats %s: %w after %v; start the server or check ASSAYBUS_NATS_URL", redact(b.c.URL), err, b.c.ConnectTimeout)
+			return nil, fmt.Errorf("nats %s: %w after %v; start the server, or check ASSAYBUS_NATS_URL and, if set, ASSAYBUS_NATS_CREDS", redact(b.c.URL), err, b.c.ConnectTimeout)
 		case <-time.After(250 * time.Millisecond):
 		}
 	}

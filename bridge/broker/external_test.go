@@ -2,16 +2,8 @@ package broker_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,8 +12,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/subjects"
@@ -71,6 +61,10 @@ func TestExternalRefused(t *testing.T) {
 	locked := serve(t, func(o *server.Options) { o.Username, o.Password = "lab", pass })
 	token := serve(t, func(o *server.Options) { o.Authorization = pass })
 	plain := serve(t, func(o *server.Options) { o.JetStream = false })
+	garbage := filepath.Join(t.TempDir(), "lab.creds")
+	if err := os.WriteFile(garbage, []byte("not a key: "+pass), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	closed := "nats://lab:" + pass + "@" + freeAddress(t)
 	for name, tt := range map[string]struct {
 		edit  func(*broker.Config)
@@ -81,6 +75,7 @@ func TestExternalRefused(t *testing.T) {
 		"unreachable":  {func(c *broker.Config) { c.URL = closed }, []string{"start the server", "ASSAYBUS_NATS_URL", "300ms"}},
 		"no JetStream": {func(c *broker.Config) { c.URL = plain.ClientURL() }, []string{"JetStream", "switch"}},
 		"no creds":     {func(c *broker.Config) { c.URL, c.Creds = locked.ClientURL(), "/no/such.creds" }, []string{"ASSAYBUS_NATS_CREDS", "/no/such.creds"}},
+		"bad creds":    {func(c *broker.Config) { c.URL, c.Creds = locked.ClientURL(), garbage }, []string{"ASSAYBUS_NATS_CREDS"}},
 		"no CA":        {func(c *broker.Config) { c.URL, c.CA = locked.ClientURL(), "/no/ca.pem" }, []string{"ASSAYBUS_NATS_TLS_CA", "/no/ca.pem"}},
 		"half a pair":  {func(c *broker.Config) { c.URL, c.Cert = locked.ClientURL(), "cert.pem" }, []string{"certificate and key"}},
 		"not a URL":    {func(c *broker.Config) { c.URL = "nats://lab:" + pass + "%zz@127.0.0.1:1" }, []string{"ASSAYBUS_NATS_URL", "not a URL"}},
@@ -156,6 +151,10 @@ func TestExternalOutage(t *testing.T) {
 	if _, err := b.Publish(ctx, raw(2)); err == nil {
 		t.Error("published during the outage")
 	}
+	// Nor does the connection keep anything for later: ReconnectBufSize(-1).
+	if err := b.Conn().Publish(subjects.Raw("main", "ghost"), []byte("ghost")); err == nil {
+		t.Error("the connection took a message during the outage")
+	}
 	serve(t, func(o *server.Options) { *o = opts })
 	eventually(t, 20*time.Second, "recovery", func() bool { return b.Healthy() == nil })
 	if got := messages(t, b, subjects.StreamRaw); got != 1 {
@@ -169,163 +168,6 @@ func TestExternalOutage(t *testing.T) {
 			t.Errorf("%q was said %d times, want once", w, n)
 		}
 	}
-}
-
-// A stream removed under a running bridge is an illness, not a surprise at
-// every message.
-func TestStreamRemoved(t *testing.T) {
-	for name, c := range map[string]broker.Config{"embedded": config(t), "external": external(serve(t, nil))} {
-		t.Run(name, func(t *testing.T) {
-			b := open(t, c)
-			if err := b.JetStream().DeleteStream(t.Context(), subjects.StreamRaw); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := b.Publish(t.Context(), raw(1)); err == nil {
-				t.Error("published without a stream")
-			}
-			eventually(t, 5*time.Second, "unhealthy", func() bool {
-				err := b.Healthy()
-				return err != nil && strings.Contains(err.Error(), "LAB_RAW is gone") && strings.Contains(err.Error(), "restart")
-			})
-		})
-	}
-}
-
-func TestExternalMemoryStreamRefused(t *testing.T) {
-	s := serve(t, nil)
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
-		Name: subjects.StreamRaw, Subjects: []string{subjects.AllRaw},
-		Storage: jetstream.MemoryStorage, Discard: jetstream.DiscardNew,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, external(s), "LAB_RAW", "storage memory", "nats stream")
-}
-
-func TestExternalSubjectsTaken(t *testing.T) {
-	s := serve(t, nil)
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"lab.>"}}); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, external(s), "LAB_RAW", "another stream has these subjects")
-}
-
-// A user who may not publish: said in the log once, not once per message.
-func TestExternalPermissionDenied(t *testing.T) {
-	s := serve(t, func(o *server.Options) {
-		o.Users = []*server.User{{Username: "lab", Password: "lab", Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Deny: []string{"lab.raw.>"}},
-		}}}
-	})
-	var l logBuffer
-	c := external(s)
-	c.URL = "nats://lab:lab@" + s.Addr().String()
-	c.Log = l.logger(slog.LevelInfo)
-	b := open(t, c)
-	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		_, err := b.Publish(ctx, raw(1))
-		cancel()
-		if err == nil {
-			t.Fatal("published without permission")
-		}
-	}
-	eventually(t, 5*time.Second, "log", func() bool { return strings.Contains(strings.ToLower(l.String()), "permissions violation") })
-	if n := strings.Count(l.String(), "msg=bus "); n != 1 {
-		t.Errorf("said %d times, want once:\n%s", n, l.String())
-	}
-}
-
-func TestExternalTLS(t *testing.T) {
-	ca, cert, key := certificates(t)
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	text, err := os.ReadFile(ca)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool.AppendCertsFromPEM(text)
-	s := serve(t, func(o *server.Options) {
-		o.TLS, o.TLSVerify = true, true
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
-	})
-	c := external(s)
-	c.CA, c.Cert, c.Key = ca, cert, key
-	publish(t, open(t, c), raw(1))
-	c.CA = ""
-	refused(t, c, "ASSAYBUS_NATS_TLS_CA")
-}
-
-// The embedded listener with TLS lets in who shows a certificate.
-func TestEmbeddedTLS(t *testing.T) {
-	ca, cert, key := certificates(t)
-	c := config(t)
-	c.Listen, c.CA, c.Cert, c.Key = "127.0.0.1:0", ca, cert, key
-	b := open(t, c)
-	publish(t, b, raw(1))
-	nc, err := nats.Connect(b.URL(), nats.RootCAs(ca), nats.ClientCert(cert, key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc.Close()
-	if nc, err := nats.Connect(b.URL(), nats.RootCAs(ca)); err == nil {
-		nc.Close()
-		t.Error("connected without a client certificate")
-	}
-}
-
-// certificates makes an authority and a pair that serves as both ends.
-func certificates(t *testing.T) (ca, cert, key string) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "assaybus test"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kder, err := x509.MarshalECPrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "EC PRIVATE KEY", Bytes: kder}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cert, cert, key
 }
 
 func TestRedact(t *testing.T) {

@@ -1,7 +1,11 @@
 package broker_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,5 +95,64 @@ func TestStoreRecordLimit(t *testing.T) {
 	}
 	if got := messages(t, b, subjects.StreamRaw); got != 0 {
 		t.Errorf("got %d messages", got)
+	}
+}
+
+// Publishers that repeat what failed lose and double nothing while the server
+// is replaced under them.
+func TestReplacedUnderLoad(t *testing.T) {
+	b := open(t, config(t))
+	const publishers, each = 8, 25
+	var wg sync.WaitGroup
+	var stored atomic.Int64
+	for w := range publishers {
+		wg.Go(func() {
+			for i := range each {
+				for _, p := range []bridge.Publication{raw(w*each + i), parsed(w*each + i)} {
+					for t.Context().Err() == nil {
+						ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+						_, err := b.Publish(ctx, p)
+						cancel()
+						if err == nil {
+							break
+						}
+						select {
+						case <-t.Context().Done():
+						case <-time.After(10 * time.Millisecond):
+						}
+					}
+				}
+				stored.Add(1)
+			}
+		})
+	}
+	eventually(t, 10*time.Second, "load", func() bool { return stored.Load() > publishers*each/4 })
+	b.Server().Shutdown()
+	wg.Wait()
+	for _, s := range []string{subjects.StreamRaw, subjects.StreamParsed} {
+		if got := messages(t, b, s); got != publishers*each {
+			t.Errorf("%s: got %d messages, want %d", s, got, publishers*each)
+		}
+	}
+}
+
+func parsed(n int) bridge.Publication {
+	p := raw(n)
+	p.Stream, p.Subject = subjects.StreamParsed, subjects.Parsed("main", "xn1000", "result")
+	return p
+}
+
+func TestRepeatedTextsAreSaidOncePerMinute(t *testing.T) {
+	var s broker.Seldom
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	for i, want := range []bool{true, false, true} {
+		if got := s.Allow("denied", now.Add(time.Duration(i)*30*time.Second)); got != want {
+			t.Errorf("after %d s: got %v, want %v", 30*i, got, want)
+		}
+	}
+	for i := range 1000 { // other texts do not pile up in memory, and are said
+		if !s.Allow(fmt.Sprint("text ", i), now) {
+			t.Errorf("text %d was kept back", i)
+		}
 	}
 }

@@ -189,6 +189,26 @@ func TestPublishLink(t *testing.T) {
 	}
 }
 
+// A noisy instrument does not push out what a quiet one said last.
+func TestLinkKeepsLastStates(t *testing.T) {
+	b := open(t, config(t))
+	quiet := subjects.Link("main", "quiet", subjects.EventConnected)
+	b.PublishLink(quiet, nil, []byte("{}"))
+	for range 500 {
+		b.PublishLink(subjects.Link("main", "noisy", subjects.EventRefused), nil, []byte("{}"))
+	}
+	eventually(t, 5*time.Second, "the noisy one's last hundred", func() bool {
+		return stream(t, b, subjects.StreamLink).State.LastSeq == 501 && messages(t, b, subjects.StreamLink) == 101
+	})
+	s, err := b.JetStream().Stream(t.Context(), subjects.StreamLink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GetLastMsgForSubject(t.Context(), quiet); err != nil {
+		t.Errorf("the quiet one's last state: %v", err)
+	}
+}
+
 func TestPublishLinkNeverBlocks(t *testing.T) {
 	b := open(t, config(t))
 	b.Server().Shutdown() // nobody takes them now

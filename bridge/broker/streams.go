@@ -14,11 +14,13 @@ import (
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// Link events are a view of now, not custody.
+// Link events are a view of now, not custody. The count per subject keeps what
+// a quiet instrument said last, however much a noisy one says: a thousand
+// subjects fit into the bytes.
 const (
 	linkMaxBytes      = 64 << 20
-	linkMaxAge        = 7 * 24 * time.Hour
-	linkMaxPerSubject = 1000
+	linkMaxPerSubject = 100
+	linkWindow        = 2 * time.Minute
 )
 
 // streams are the configurations of design §4 with this configuration's limits.
@@ -51,9 +53,9 @@ func (c Config) streams() []jetstream.StreamConfig {
 	link.Description = "link events: a view of now, not custody"
 	link.Subjects = []string{subjects.AllLink}
 	link.Discard = jetstream.DiscardOld
-	link.MaxAge = linkMaxAge
+	link.MaxAge = 0
 	link.MaxMsgsPerSubject = linkMaxPerSubject
-	link.Duplicates = window(2*time.Minute, linkMaxAge)
+	link.Duplicates = linkWindow
 	link.DenyDelete = false
 	if c.Replicas == 1 { // the server has no asynchronous replicas
 		link.PersistMode = jetstream.AsyncPersistMode

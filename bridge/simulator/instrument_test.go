@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge/simulator"
+	"github.com/assaybus/assaybus/codec"
 )
 
 func TestRefusedMessageIsRepeatedAfterThePause(t *testing.T) {
@@ -181,6 +182,37 @@ func TestPatienceShortensTheReplyTimer(t *testing.T) {
 			t.Errorf("took %v, %v, want 3s", took, err)
 		}
 	})
+}
+
+// A slow sender takes longer than its patience, which is for replies.
+func TestPatienceIsNotForWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		totals, took, err := run(t, t.Context(), &fakeBridge{}, &simulator.Instrument{
+			Next: source(1), Plan: at(1, simulator.FaultSlow), Patience: 10 * time.Millisecond,
+		})
+		if err != nil || totals.Attempts != 1 || took < 20*time.Millisecond {
+			t.Errorf("%d attempts in %v, %v, want 1", totals.Attempts, took, err)
+		}
+	})
+}
+
+// NE/NE: a message that nobody answers is sent, and not called acknowledged.
+func TestUnansweredIsNotAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBridge{}
+		totals, _, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(2), Protocol: mute{}})
+		if err != nil || totals.Unanswered != 2 || totals.Acknowledged != 0 || totals.Open() != 0 {
+			t.Errorf("got %+v, %v", totals, err)
+		}
+	})
+}
+
+// mute sends blocks and does not wait.
+type mute struct{ link }
+
+func (mute) Send(_ context.Context, conn codec.Conn, raw []byte) error {
+	_, err := conn.Write(append([]byte("??"), raw...))
+	return err
 }
 
 func TestInstrumentWithoutSetup(t *testing.T) {

@@ -78,6 +78,7 @@ func (l *line) arm(faults []Fault, size int, giveUp func()) {
 	l.wrote, l.latency = time.Time{}, 0
 	if l.patience > 0 {
 		l.giveUp = time.AfterFunc(l.patience, giveUp)
+		l.giveUp.Stop() // nothing has been said yet
 	}
 	for _, f := range faults {
 		l.armed = append(l.armed, strike{f, l.rand.IntN(max(size, 1))})
@@ -152,6 +153,7 @@ func (l *line) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	l.heard() // writing is no waiting, however slow it is
 	out, deliver := slices.Clone(p), l.whole
 	var end func([]byte) error
 	for _, f := range l.fire(p) {

@@ -28,6 +28,7 @@ const (
 func commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
 		newServe,
+		newDemo,
 		newInstruments,
 		newDecode,
 		newTail,

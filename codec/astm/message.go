@@ -105,5 +105,6 @@ func (w *walk) reserve(text, end string) {
 	w.cells = make([]string, 0, strings.Count(text, w.d.field)+lines)
 	if results := strings.Count(text, end+"R"+w.d.field); results > 0 {
 		w.m.Results = make([]codec.Result, 0, results)
+		w.flagged = make([]string, 0, results)
 	}
 }

@@ -102,7 +102,8 @@ func (w *walk) carrier() string {
 
 // specimen finds the specimen id: where the instrument's options say and
 // nowhere else, otherwise in O.3 component 1 (its repeats are several
-// specimens), otherwise in the first component of O.4 that holds something.
+// specimens), otherwise in the first component of O.4 that holds something,
+// or in its third where the bytes say rack^position^id^attribute.
 func (w *walk) specimen(o *codec.Order) {
 	if len(w.paths) > 0 {
 		for _, p := range w.paths {
@@ -126,7 +127,11 @@ func (w *walk) specimen(o *codec.Order) {
 		return
 	}
 	for repeat := range w.repeats(w.field(fieldCarrier)) {
-		if o.Specimen = w.firstValued(repeat); o.Specimen != "" {
+		o.Specimen = w.firstValued(repeat)
+		if w.rack(repeat) {
+			o.Specimen = w.decode(w.d.nth(repeat, 3))
+		}
+		if o.Specimen != "" {
 			return
 		}
 	}

@@ -64,7 +64,8 @@ func (w *walk) asked(id string) string {
 
 // rack reports rack^position^id^attribute with one of Sysmex's attributes
 // (M manual, A analyzer, B barcode reader, C host computer; Sysmex ASTM host
-// interface specification): the bytes say where the id is.
+// interface specification), in Q.3 and O.4: the bytes say where the id is, and a
+// rack must never pass for a specimen.
 func (w *walk) rack(id string) bool {
 	switch w.decode(w.d.nth(id, 4)) {
 	case "M", "A", "B", "C":

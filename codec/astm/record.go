@@ -11,15 +11,16 @@ import (
 // order before it, an order to the nearest patient, and a record of a higher
 // level forgets those below.
 type walk struct {
-	o      codec.Options
-	m      *codec.Message
-	d      delimiters
-	paths  []path
-	cells  []string // backs the fields of all records
-	record []string // the record at hand
-	row    int      // its place in m.Records, from 1
-	feeds  bool     // line feeds beside or inside the records
-	closed bool     // a terminator was seen
+	o       codec.Options
+	m       *codec.Message
+	d       delimiters
+	paths   []path
+	cells   []string // backs the fields of all records
+	flagged []string // backs the flags of all results
+	record  []string // the record at hand
+	row     int      // its place in m.Records, from 1
+	feeds   bool     // line feeds beside or inside the records
+	closed  bool     // a terminator was seen
 
 	patient, order  *int // what the records at hand belong to; nil = nothing
 	result          int  // index of the result that comments belong to; -1 = none
@@ -32,6 +33,7 @@ type walk struct {
 	blob            *codec.Attachment
 	control         bool // the header says that all this is quality control
 	specimenMissing bool
+	lastTime        struct{ sent, read string } // results of one run share theirs
 }
 
 func newWalk(o codec.Options, charset string) *walk {
@@ -216,10 +218,15 @@ func (w *walk) time(n int) string {
 		return ""
 	}
 	first, _ := cutAt(sent, w.d.component)
+	if first == w.lastTime.sent {
+		return w.lastTime.read
+	}
 	t, ok := codec.Timestamp(first, w.o.Location)
 	if !ok {
 		w.warn(n, codec.WarnBadTimestamp)
+		return ""
 	}
+	w.lastTime.sent, w.lastTime.read = first, t
 	return t
 }
 

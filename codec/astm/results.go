@@ -57,7 +57,7 @@ func (w *walk) add(r codec.Result) {
 func (w *walk) code(id string) (code, name string) {
 	at := 0
 	for _, n := range [...]int{w.o.CodeComponent, 4, 1, 2, 3, 5, 6, 7, 8} {
-		if n == 0 {
+		if n == 0 || n == 4 && w.o.CodeComponent != 4 && w.typed(id) {
 			continue
 		}
 		if code = w.decode(w.d.nth(id, n)); code != "" {
@@ -75,6 +75,12 @@ func (w *walk) code(id string) (code, name string) {
 		name = next
 	}
 	return code, name
+}
+
+// typed reports number^name^^type, Mindray's test id, whose component 4 is the
+// type of the result (CL series, host interface manual).
+func (w *walk) typed(id string) bool {
+	return w.mindray() && w.d.nth(id, 1) != "" && w.d.nth(id, 2) != "" && w.d.nth(id, 3) == ""
 }
 
 // applicationCode cuts the dilution off a Roche test id: 117 of 117/1/not,
@@ -160,7 +166,13 @@ func (w *walk) flags(field string) []string {
 	if strings.TrimSpace(field) == "" {
 		return nil
 	}
-	flags := make([]string, 0, 1)
+	if !strings.Contains(field, w.d.repeat) && !strings.Contains(field, w.d.component) {
+		if leaf := w.decode(field); leaf != "" {
+			w.flagged = append(w.flagged, leaf)
+			return w.flagged[len(w.flagged)-1 : len(w.flagged) : len(w.flagged)]
+		}
+	}
+	var flags []string
 	for repeat := range w.repeats(field) {
 		for leaf := range strings.SplitSeq(w.compact(repeat), "^") {
 			if leaf != "" {
@@ -185,7 +197,8 @@ func (w *walk) observedAt() string {
 // to run an order", is no result at all.
 func (w *walk) status(r *codec.Result) {
 	sent := strings.ToUpper(w.field(9))
-	var seen []string
+	var few [4]string
+	seen := few[:0]
 	for repeat := range w.repeats(sent) {
 		if s := w.firstValued(repeat); s != "" {
 			seen = append(seen, s)

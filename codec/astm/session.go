@@ -47,6 +47,7 @@ type receiver struct {
 	partial []byte    // text of a frame that was cut short
 	refused bool      // the last reply was NAK
 	carried int       // frames accepted in this session
+	out     [1]byte   // the reply
 
 	// A frame that holds several messages of which some could not be stored
 	// is refused, and those that were are not stored again when it comes back.
@@ -190,7 +191,8 @@ func (r *receiver) reply(c byte) error {
 	if err := r.conn.SetWriteDeadline(r.replied.Add(writeTimer)); err != nil {
 		return fmt.Errorf("astm: reply: %w", err)
 	}
-	if _, err := r.conn.Write([]byte{c}); err != nil {
+	r.out[0] = c
+	if _, err := r.conn.Write(r.out[:]); err != nil {
 		return fmt.Errorf("astm: reply: %w", err)
 	}
 	r.replied = time.Now()

@@ -21,6 +21,9 @@ func answer(t *testing.T, o codec.Options, host *codectest.Host, raw string) str
 	return codectest.Pictures(got)
 }
 
+// Every field where HL7 wants it (defect 31 had the control id in MSH-8 and no
+// MSH-11 and 12), the parties the right way round (connect#276), the last CR
+// in place (connect#504).
 func TestAck(t *testing.T) {
 	tail := "␜␍"
 	for _, c := range []struct{ name, in, want string }{

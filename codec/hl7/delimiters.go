@@ -10,6 +10,8 @@ import (
 // Zero means that the message has no such character.
 type delimiters struct {
 	field, component, repetition, escape, sub, truncation byte
+
+	highest byte // of component, repetition, escape and sub
 }
 
 // readDelimiters takes the encoding characters from MSH-2 as they are, even a
@@ -26,6 +28,7 @@ func readDelimiters(h *msh) (delimiters, []codec.Warning) {
 	if len(enc) == 2 && enc[1] == '\\' { // no repetition separator, rather than a backslash for it
 		d.repetition = 0
 	}
+	d.highest = max(d.component, d.repetition, d.escape, d.sub)
 	odd := len(enc) < 4 || string(enc) != string(h.fields[2])
 	for i := range enc {
 		for j := range i {
@@ -39,7 +42,7 @@ func readDelimiters(h *msh) (delimiters, []codec.Warning) {
 	return d, nil
 }
 
-// repetitionOf cuts the first repetition off a field.
+// nextRepetition cuts the first repetition off a field.
 func (d *delimiters) nextRepetition(field string) (first, rest string, more bool) {
 	if d.repetition == 0 {
 		return field, "", false

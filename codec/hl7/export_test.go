@@ -45,3 +45,11 @@ func Tokens(limit int, data []byte) (tokens []string, rest []byte, err error) {
 	}
 	return tokens, nil, nil
 }
+
+// SplitterKind is the split function of a conversation and the kind of the
+// token that it returned last.
+func SplitterKind(limit int) (split bufio.SplitFunc, kind func() string) {
+	m := mllp{max: limit}
+	kinds := []string{"block", "garbled", "commit", "heartbeat", "filler", "noise"}
+	return m.split, func() string { return kinds[m.kind] }
+}

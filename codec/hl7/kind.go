@@ -88,7 +88,7 @@ func notControl(g group) bool     { return !g.control }
 // which names itself EDANLAB in MSH-4, has 1 for quality control and 2 for a
 // test of the connection (H60/H90 protocol).
 func (w *walk) classIs(mindray, edan byte) bool {
-	if strings.HasPrefix(w.value(w.msh(4)), "EDAN") {
+	if w.fromEDAN {
 		return w.class == edan
 	}
 	return w.class == mindray

@@ -103,6 +103,9 @@ func segmentName(s string) bool {
 // unattributed warns once for each order whose reportable results have no
 // specimen, though nothing says that it has several.
 func (w *walk) unattributed() {
+	if w.classIs('1', '2') {
+		return // a calibration has no specimen
+	}
 	var last *int
 	for i := range w.m.Results {
 		x := &w.m.Results[i]
@@ -147,6 +150,7 @@ func (w *walk) header() {
 	if c := strings.TrimSpace(w.msh(16)); len(c) == 1 && isDigit(c[0]) {
 		w.class = c[0]
 	}
+	w.fromEDAN = w.edan()
 	for profile := w.msh(21); profile != ""; {
 		var first string
 		first, profile, _ = w.d.nextRepetition(profile)

@@ -121,7 +121,13 @@ func between(b byte) tokenKind {
 func (m *mllp) splitBlock(data []byte, atEOF bool) (int, []byte, error) {
 	m.state = payload
 	i := m.scanned
-	for ; i < len(data) && i-1 <= m.max; i++ {
+	for ; i < len(data); i++ {
+		for i+stride < len(data) && isText(data[i:i+stride]) {
+			i += stride
+		}
+		if i-1 > m.max {
+			break
+		}
 		switch data[i] {
 		case sb:
 			if i == 1 {
@@ -152,6 +158,11 @@ func (m *mllp) splitBlock(data []byte, atEOF bool) (int, []byte, error) {
 	m.scanned = i
 	return 0, nil, m.limit(i - 1)
 }
+
+// stride is how many bytes of text are passed at once.
+const stride = 128
+
+func isText(b []byte) bool { return bytes.IndexByte(b, eb) < 0 && bytes.IndexByte(b, sb) < 0 }
 
 // endsBlock tells whether the end block at data[i] ends the payload and where
 // the next token begins. An end block that only looks like one is text.

@@ -16,6 +16,9 @@ func (w *walk) newPatient(i int, r []string) {
 	// PID-3 is the list that the receiver knows; PID-2 and PID-4 are where
 	// older versions and some instruments have it.
 	for _, n := range [...]int{3, 2, 4} {
+		if n == 3 && w.fromEDAN {
+			continue
+		}
 		p.IDs = w.appendIDs(p.IDs, at(r, n))
 	}
 	if len(p.IDs) > 0 {
@@ -120,10 +123,11 @@ func (w *walk) newOrder(i int, r []string) {
 		w.orc, w.orcAt, w.orcTaken = orc, orcAt, true
 	}
 	w.obr = r
-	w.openOrder(i)
-	if w.classIs('2', '1') {
+	if w.isControlWithoutOBX(i, r) {
 		w.controlWithoutOBX(i, r)
+		return
 	}
+	w.openOrder(i)
 }
 
 // openOrder makes an order of the current SPM, SAC, ORC and OBR.
@@ -149,6 +153,11 @@ func (w *walk) openOrder(i int) {
 	if w.priority != "" {
 		o.Priority, w.priority = w.priority, ""
 	}
+	w.addOrder(o)
+}
+
+// addOrder makes o the current order.
+func (w *walk) addOrder(o codec.Order) {
 	for _, n := range w.pending {
 		o.Comments = append(o.Comments, n.text)
 	}

@@ -15,7 +15,8 @@ func (w *walk) observation(i int, r []string) {
 		w.covered = true
 		w.addGroup()
 	}
-	x := codec.Result{
+	w.result, w.target = len(w.m.Results), toResult
+	w.m.Results = append(w.m.Results, codec.Result{
 		Specimen: w.specimen, InstrumentSpecimen: w.second, Patient: w.patient, Order: w.order, Record: i + 1,
 		ValueType: w.value(at(r, 2)),
 		Range:     strings.TrimSpace(w.whole(at(r, 7))),
@@ -23,21 +24,19 @@ func (w *walk) observation(i int, r []string) {
 		Status:    w.status(at(r, 11), i),
 		Operator:  w.person(at(r, 16)),
 		Equipment: w.equipment(at(r, 18)),
-	}
-	w.identify(&x, r)
+	})
+	x := &w.m.Results[w.result]
+	w.identify(x, r)
 	x.Units = w.units(at(r, 6), i)
 	x.ObservedAt = w.observedAt(r, i)
-	x.Supplementary = w.supplementary(&x, r)
-	if !w.attach(&x, r, i) {
-		w.valueOf(&x, at(r, 5), i)
+	if x.Supplementary = w.supplementary(x, r); !w.attach(x, r, i) {
+		w.valueOf(x, at(r, 5), i)
 	}
 	if x.Status == "X" && x.Value == "" {
 		if reason := w.word(at(r, 8), 2); reason != "" {
 			x.Comments = append(x.Comments, reason)
 		}
 	}
-	w.result, w.target = len(w.m.Results), toResult
-	w.m.Results = append(w.m.Results, x)
 }
 
 // identify finds the test. The code is component 1 of OBX-3 (or the one that
@@ -47,6 +46,9 @@ func (w *walk) observation(i int, r []string) {
 // assay) the first is the code, and the second stands in for a missing name.
 // OBX-4 is otherwise what keeps rows of one code apart: the aspect.
 func (w *walk) identify(x *codec.Result, r []string) {
+	if w.fromEDAN && w.identifyEDAN(x, r) {
+		return
+	}
 	id := w.d.first(at(r, 3))
 	x.Code, x.Name, x.CodeSystem = w.word(id, 1), w.word(id, 2), w.word(id, 3)
 	switch {
@@ -70,7 +72,7 @@ func (w *walk) identify(x *codec.Result, r []string) {
 		return
 	}
 	x.Aspect = strings.TrimSpace(w.whole(aspect))
-	if x.Name == "" && x.Aspect != "" && !startsWithDigit(x.Aspect) && x.ValueType != "ED" {
+	if x.Name == "" && x.Aspect != "" && !startsWithDigit(x.Aspect) && x.ValueType != "ED" && strings.IndexByte(aspect, w.d.component) < 0 {
 		x.Name, x.Aspect = x.Aspect, ""
 		fill(&x.Code, x.Name)
 	}

@@ -44,6 +44,9 @@ func cut(raw []byte, o *codec.Options) *text {
 	if t.charset == "" {
 		t.charset = charset
 	}
+	if len(plain) > 0 && len(raw) > 0 && &plain[0] != &raw[0] {
+		t.head = readMSH(plain) // bytes of characters may have looked like delimiters
+	}
 	for _, code := range warn {
 		t.warn = append(t.warn, codec.Warning{Code: code})
 	}
@@ -60,10 +63,32 @@ func (t *text) declared() string {
 	} else if at := strings.IndexByte(s, '<'); at >= 0 {
 		s = s[:at]
 	}
-	if t.d.repetition != '~' && t.d.repetition != 0 {
+	if s = t.behindCharacters(s); t.d.repetition != '~' && t.d.repetition != 0 {
 		s = strings.ReplaceAll(s, string(rune(t.d.repetition)), "~")
 	}
 	return s
+}
+
+// behindCharacters looks for MSH-18 further on when characters of GB 18030,
+// Big5 or Shift_JIS in the fields before may hold field separators: there
+// charset names may be looked for, and nothing else can be one.
+func (t *text) behindCharacters(declared string) string {
+	ascii := true
+	for _, f := range t.head.fields[3:7] {
+		for _, c := range f {
+			ascii = ascii && c < 0x80
+		}
+	}
+	if ascii {
+		return declared
+	}
+	for _, f := range t.head.fields[18:] {
+		switch _, charset, _ := codec.Decode(nil, string(f), "", ""); charset {
+		case "GB18030", "Big5", "Shift_JIS":
+			return string(f)
+		}
+	}
+	return declared
 }
 
 // split cuts the decoded text into segments. They end in CR; LF ends one when
@@ -172,15 +197,14 @@ func (t *text) add(fields []string, segment string) []string {
 			return t.rejoin(fields, segment[4:])
 		}
 	}
-	for {
-		at := strings.IndexByte(segment, separator)
-		if at < 0 {
-			break
+	from := 0
+	for i := range len(segment) {
+		if segment[i] == separator {
+			fields = append(fields, segment[from:i])
+			from = i + 1
 		}
-		fields = append(fields, segment[:at])
-		segment = segment[at+1:]
 	}
-	fields = append(fields, segment)
+	fields = append(fields, segment[from:])
 	t.records = append(t.records, fields[begin:len(fields):len(fields)])
 	return fields
 }

@@ -160,13 +160,10 @@ func (s *sender) next() ([]byte, error) {
 // reply judges one block. An acknowledgement of another message, however late,
 // is not ours (connect#1441); it is kept for the receiver with everything
 // else that the other side has to say.
-func (s *sender) reply(token []byte, sent *msh, w wants) (wants, error) {
+func (s *sender) reply(token []byte, sent *msh, w wants) (_ wants, err error) {
 	for raw := range messages(token) {
 		r := readMSH(raw)
 		if !r.isAck() || !bytes.Equal(r.msa(2), sent.field(10)) {
-			if len(s.kept)+len(raw) > s.p.o.MaxMessage {
-				return w, fmt.Errorf("%w: it has sent more than max_message meanwhile", codec.ErrYield)
-			}
 			s.kept = appendBlock(s.kept, raw)
 			continue
 		}
@@ -176,12 +173,15 @@ func (s *sender) reply(token []byte, sent *msh, w wants) (wants, error) {
 		case "CA":
 			w.commit, w.accept = false, false
 		case "AE", "CE":
-			return w, fmt.Errorf("%w: answered %s: %w", codec.ErrRefused, code, codec.ErrReject)
+			err = fmt.Errorf("%w: answered %s: %w", codec.ErrRefused, code, codec.ErrReject)
 		case "AR", "CR":
-			return w, fmt.Errorf("%w: answered %s", codec.ErrRefused, code)
+			err = fmt.Errorf("%w: answered %s", codec.ErrRefused, code)
 		default:
-			return w, fmt.Errorf("%w: answered with a code that is not in table 0008", codec.ErrRefused)
+			err = fmt.Errorf("%w: answered with a code that is not in table 0008", codec.ErrRefused)
 		}
 	}
-	return w, nil
+	if err == nil && len(s.kept) > s.p.o.MaxMessage {
+		err = fmt.Errorf("%w: it has sent more than max_message meanwhile", codec.ErrYield)
+	}
+	return w, err
 }

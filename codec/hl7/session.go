@@ -28,7 +28,7 @@ func (p *Protocol) Serve(ctx context.Context, conn codec.Conn, host codec.Host) 
 	for {
 		s.line.begun = time.Time{}
 		token, err := s.tokens.Next(time.Time{})
-		if codec.IsTimeout(err) && s.line.silenceEnds() {
+		if err != nil && codec.IsTimeout(err) && s.line.silenceEnds() {
 			if t, ok := s.tokens.Flush(); ok {
 				token, err = t, nil
 			}
@@ -104,13 +104,18 @@ func (s *session) take(ctx context.Context, token []byte) error {
 	return nil
 }
 
+// answerSize holds a usual answer.
+const answerSize = 256
+
 // block receives the messages of a block and answers each; with commit
 // acknowledgements the block is answered first (MLLP release 2 §2.3).
 func (s *session) block(ctx context.Context, token []byte) error {
 	codec.Note(s.host, codec.EventTransmission)
 	defer codec.Note(s.host, codec.EventTransmitted)
 	commits := s.p.o.CommitAck == commitSend || s.p.o.CommitAck == commitBoth
-	s.out = s.out[:0]
+	if s.out = s.out[:0]; s.out == nil {
+		s.out = make([]byte, 0, answerSize)
+	}
 	verdict := byte(ack)
 	var end error
 	for raw := range messages(token) {

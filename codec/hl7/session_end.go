@@ -11,12 +11,11 @@ import (
 
 // Why a message was given up.
 var (
-	errCut      = fmt.Errorf("%w: a new block began in mid segment", codec.ErrIncomplete)
-	errHangUp   = fmt.Errorf("%w: the peer hung up in mid message: %w", codec.ErrIncomplete, io.ErrUnexpectedEOF)
-	errTooSlow  = fmt.Errorf("%w: it took longer than message_timeout", codec.ErrIncomplete)
-	errNoEnd    = fmt.Errorf("%w: no end block came for %v", codec.ErrIncomplete, byteTimeout)
-	errStopped  = fmt.Errorf("%w: the link was stopped in mid message", codec.ErrIncomplete)
-	errOversize = fmt.Errorf("%w: raise max_message if it is genuine", codec.ErrTooLarge)
+	errCut     = fmt.Errorf("%w: a new block began in mid segment", codec.ErrIncomplete)
+	errHangUp  = fmt.Errorf("%w: the peer hung up in mid message: %w", codec.ErrIncomplete, io.ErrUnexpectedEOF)
+	errTooSlow = fmt.Errorf("%w: it took longer than message_timeout", codec.ErrIncomplete)
+	errNoEnd   = fmt.Errorf("%w: no end block came for %v", codec.ErrIncomplete, byteTimeout)
+	errStopped = fmt.Errorf("%w: the link was stopped in mid message", codec.ErrIncomplete)
 )
 
 // end accounts for what is left when no token will come. nil means that the
@@ -59,10 +58,11 @@ func (s *session) oversize(ctx context.Context, rest []byte) error {
 	rest = rest[:min(len(rest), s.p.o.MaxMessage+1)]
 	codec.Note(s.host, codec.EventTransmission)
 	codec.Note(s.host, codec.EventOversize)
-	s.host.Incomplete(context.WithoutCancel(ctx), rest, errOversize)
+	why := fmt.Errorf("%w of %d bytes: raise max_message if it is genuine", codec.ErrTooLarge, s.p.o.MaxMessage)
+	s.host.Incomplete(context.WithoutCancel(ctx), rest, why)
 	h := readMSH(rest)
-	if o, f, _ := s.p.settle(&h, errOversize); !h.isAck() {
+	if o, f, _ := s.p.settle(&h, why); !h.isAck() {
 		s.reply(&h, o, f)
 	}
-	return errors.Join(errOversize, s.answer())
+	return errors.Join(why, s.answer())
 }

@@ -267,6 +267,28 @@ func TestReceiveOutlivesStop(t *testing.T) {
 	}
 }
 
+// Medplum #3720: an acknowledgement while the message was only in memory. Here
+// not a byte is written before the host has taken it.
+func TestAckWaitsForTheStore(t *testing.T) {
+	for _, commit := range []string{"off", "send"} {
+		conn := codec.NewPlayback(framed(one, two))
+		var before []int
+		host := hostFunc(func(context.Context, []byte) error {
+			before = append(before, bytes.Count(conn.Written(), []byte("\rMSA|AA|")))
+			if commit == "send" && len(before) == 1 && len(conn.Written()) > 0 {
+				t.Error("committed before the message was stored")
+			}
+			return nil
+		})
+		if err := hl7.NewFixed(codec.Options{CommitAck: commit}).Serve(t.Context(), conn, host); err != nil {
+			t.Fatal(err)
+		}
+		if len(before) != 2 || before[0] != 0 || before[1] != 1 {
+			t.Errorf("commit %s: answers before each message was stored: %v, want 0 and 1", commit, before)
+		}
+	}
+}
+
 type hostFunc func(context.Context, []byte) error
 
 func (f hostFunc) Receive(ctx context.Context, raw []byte) error { return f(ctx, raw) }

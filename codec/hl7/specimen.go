@@ -77,7 +77,7 @@ func (w *walk) resolve() (specimen, second string) {
 		return container, filler
 	case filler != "":
 		return filler, ""
-	case w.law:
+	case w.law, w.classIs('1', '2'): // a calibration has no specimen
 		return "", ""
 	}
 	ordered, filled := w.value(at(w.obr, 2)), w.value(at(w.obr, 3))

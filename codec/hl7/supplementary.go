@@ -9,7 +9,8 @@ import (
 // supplementary tells whether an OBX is something else than a result that a
 // laboratory reports:
 //
-//   - types that are times, ranges of times and ids (DR, DT, TM, TS, DTM, EI);
+//   - types that are times, ranges of times and ids (DR, DT, TM, TS, DTM, EI)
+//     and encapsulated data or a pointer to such (ED, RP);
 //   - OBX-3 component 4 of the kind S_OTHER, S_RAW (IHE LAW);
 //   - OBX-29 SCI or AOE: clinical information, answers on order entry
 //     (HL7 table 0936);
@@ -21,7 +22,7 @@ import (
 //   - a value that says that there is none (cobas 6800 ValueNotSet).
 func (w *walk) supplementary(x *codec.Result, r []string) bool {
 	switch x.ValueType {
-	case "DR", "DT", "TM", "TS", "DTM", "EI":
+	case "DR", "DT", "TM", "TS", "DTM", "EI", "ED", "RP":
 		return true
 	}
 	if strings.HasPrefix(w.word(at(r, 3), 4), "S_") {

@@ -18,6 +18,7 @@ type walk struct {
 	processing    string // MSH-11
 	class         byte   // MSH-16 as a result class (Mindray chemistry, Getein, EDAN); 0 = none
 	law           bool   // MSH-21 names an IHE LAW profile
+	fromEDAN      bool   // MSH-4 names EDAN
 	answers       bool   // there is an MSA
 	refill        bool   // an order that asks for an order: ORC-1 RF
 	display29     bool   // DSP lines of a sample download
@@ -89,19 +90,39 @@ func (w *walk) warn(record, field int, code string) {
 
 // value is the first sub-component of the first component of the first
 // repetition, decoded and trimmed: the value of an id, a code, a flag.
-func (w *walk) value(field string) string {
-	if field == "" {
-		return ""
-	}
-	return w.word(field, 1)
-}
+func (w *walk) value(field string) string { return w.word(field, 1) }
 
-// word is the first sub-component of component n of the first repetition.
+// word is the first sub-component of component n of the first repetition. It
+// is read in one pass: nearly all of a message goes through here.
 func (w *walk) word(field string, n int) string {
-	if field == "" {
+	begin, end, escaped := 0, len(field), false
+	d := &w.d
+scan:
+	for i := range len(field) {
+		switch c := field[i]; {
+		case c > d.highest: // no delimiter
+		case c == d.component:
+			if n == 1 {
+				end = i
+				break scan
+			}
+			n--
+			begin, escaped = i+1, false
+		case c == d.repetition, c == d.sub && n == 1:
+			end = i
+			break scan
+		case c == d.escape:
+			escaped = true
+		}
+	}
+	if n != 1 || begin == end {
 		return ""
 	}
-	return strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(field), n), 1)))
+	leaf := field[begin:end]
+	if escaped || leaf[0] == '"' {
+		leaf = w.decode(leaf)
+	}
+	return strings.TrimSpace(leaf)
 }
 
 // whole is a field as text, separators as sent; trailing component and
