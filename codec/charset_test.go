@@ -138,3 +138,14 @@ func TestDecodeNeverFails(t *testing.T) {
 		}
 	})
 }
+
+func TestKnownCharset(t *testing.T) {
+	for name, want := range map[string]bool{
+		"windows-1252": true, "UTF-8": true, "GBK": true, "Shift_JIS": true, "UNICODE UTF-8": true, "8859/1": true, "ASCII": true,
+		"ebcdic-of-mars": false, "ltin1": false,
+	} {
+		if got := codec.KnownCharset(name); got != want {
+			t.Errorf("KnownCharset(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
