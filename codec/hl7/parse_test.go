@@ -124,8 +124,7 @@ func sane(t testing.TB, raw []byte, o codec.Options) {
 		t.Fatal("raw was changed")
 	}
 	if err != nil {
-		var pe *codec.ParseError
-		if !errors.As(err, &pe) {
+		if _, ok := errors.AsType[*codec.ParseError](err); !ok {
 			t.Fatalf("%v is no ParseError", err)
 		}
 		return

@@ -118,7 +118,7 @@ func TestSpecimenPathThatLeadsNowhere(t *testing.T) {
 			t.Errorf("%q was taken", entry)
 		}
 	}
-	if _, err := hl7.New(codec.Options{Continuation: "seperate"}); err == nil {
+	if _, err := hl7.New(codec.Options{Continuation: "separate"}); err == nil {
 		t.Error("a misspelt continuation was taken")
 	}
 }
