@@ -140,30 +140,35 @@ func TestSpecimenSafety(t *testing.T) {
 	p := parser(t, codec.Options{})
 	rapid.Check(t, func(t *rapid.T) {
 		rows := []string{`H|\^&|||X`}
-		specimen, patient, n := "", "", 0
+		specimen, patient, owner, n := "", "", "message", 0
 		var want [][3]string
+		comments := map[string]string{} // text → what it belongs to
 		for range rapid.IntRange(1, 60).Draw(t, "records") {
 			n++
 			switch kind := rapid.SampledFrom([]string{"P", "O", "O", "R", "R", "R", "C", "M", "Q", "S", "H", "Z", ""}).Draw(t, "kind"); kind {
 			case "P":
 				patient, specimen = fmt.Sprint("P", n), ""
+				owner = patient
 				rows = append(rows, fmt.Sprintf("P|%d||%s", rapid.IntRange(0, 3).Draw(t, "seq"), patient))
 			case "O":
 				specimen = fmt.Sprint("S", n)
+				owner = specimen
 				place := rapid.SampledFrom([]string{"O|1|%s||^^^T", "O|9|%s^x|y^z|^^^T", "o||  %s  ", "O|1||%s^3^4|^^^T", "O|1||^^  %s^M"}).Draw(t, "place")
 				rows = append(rows, fmt.Sprintf(place, specimen))
 			case "R":
 				rows = append(rows, fmt.Sprintf("R|1|^^^T|%d|||||F", n))
 				want = append(want, [3]string{fmt.Sprint(n), specimen, patient})
+				owner = fmt.Sprint(n)
 			case "C":
-				rows = append(rows, "C|1|I|comment|G")
+				rows = append(rows, fmt.Sprintf("C|1|I|c%d|G", n))
+				comments[fmt.Sprint("c", n)] = owner
 			case "M", "Z", "":
 				rows = append(rows, kind)
 			case "Q", "S":
-				specimen, patient = "", ""
+				specimen, patient, owner = "", "", "message"
 				rows = append(rows, kind+"|1|^ID")
 			case "H":
-				specimen, patient = "", ""
+				specimen, patient, owner = "", "", "message"
 				rows = append(rows, `H|\^&|||X`)
 			}
 		}
@@ -183,5 +188,32 @@ func TestSpecimenSafety(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%s\n(-want +got):\n%s", strings.Join(rows, "\n"), diff)
 		}
+		if diff := cmp.Diff(comments, owners(m)); diff != "" {
+			t.Fatalf("comments of %s\n(-want +got):\n%s", strings.Join(rows, "\n"), diff)
+		}
 	})
+}
+
+// owners says of every comment what it belongs to: a result by its value, an
+// order by its specimen, a patient by the id, or the message.
+func owners(m *codec.Message) map[string]string {
+	out := map[string]string{}
+	note := func(comments []string, owner string) {
+		for _, c := range comments {
+			out[c] = owner
+		}
+	}
+	for _, r := range m.Results {
+		note(r.Comments, r.Value)
+	}
+	for _, o := range m.Orders {
+		note(o.Comments, o.Specimen)
+	}
+	for _, p := range m.Patients {
+		note(p.Comments, p.ID)
+	}
+	for _, c := range m.Comments {
+		note([]string{c.Text}, "message")
+	}
+	return out
 }
