@@ -1,2 +1,26 @@
-// Package bridge holds links, sessions and custody.
+// Package bridge holds links, sessions and custody: it accepts and dials
+// instruments, lets a [codec.Protocol] hold the conversation, and answers for
+// every message. It knows no protocol and no bus by name.
+//
+// # The promise
+//
+// An instrument hears a positive acknowledgement if and only if the bus has
+// confirmed the raw message and what was derived from it, on disk. Every
+// message that is framed is stored, or refused to the instrument, or stored as
+// incomplete and counted. There is no fourth way.
+//
+//	raw stored | parse          | parsed/failed stored | ASTM           | HL7                                   | afterwards
+//	yes        | ok             | yes                  | ACK            | AA (CA in enhanced mode)              |
+//	yes        | ok             | yes, duplicate       | ACK            | AA                                    | counted as a repeat
+//	yes        | ok             | no                   | NAK            | no answer, connection closed          | instrument repeats; nothing doubles
+//	yes        | error or panic | failed: yes          | ACK            | AA (unparsable: reject = AE)          | counted; fix the parser, replay
+//	no         |                |                      | NAK            | no answer, connection closed          | instrument repeats
+//	           |                |                      |                | (store_failure: reject = AR 207, CR)  | never AE: some senders delete on AE
+//	over the size limit                                | NAK, closed    | AR / CR, closed                       | counted; names instrument and limit
+//	no MSH or MSH-10 (cannot be correlated): raw, failed stored         | AR / CR, MSA-2 empty; never AA        | counted
+//	EOT or hang-up before the end: raw partial, failed incomplete       | no answer                             | counted
+//	store unhealthy when the instrument bids           | NAK to the ENQ | as "no"                               | link refusing
+//
+// One deadline, the patience, covers everything before a reply. Publishes are
+// retried inside it with the same message id.
 package bridge

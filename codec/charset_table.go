@@ -32,7 +32,7 @@ type charsetOf struct {
 // Shift_JIS, which is also what ISO IR14 grew into. CNS 11643 (EUC-TW) is not
 // in x/text: Big5, with a warning.
 func lookup(name string) (charsetOf, bool) {
-	key := squeeze(name)
+	key := letters(name)
 	switch key {
 	case "", "ASCII", "USASCII", "ISOIR6", "ISO646":
 		return charsetOf{name: "US-ASCII"}, true
@@ -114,8 +114,8 @@ func lookupSingle(key string) (charsetOf, bool) {
 	return charsetOf{}, false
 }
 
-// squeeze keeps the letters and digits of a name, in upper case.
-func squeeze(name string) string {
+// letters keeps the letters and digits of a name, in upper case.
+func letters(name string) string {
 	var b [24]byte
 	n := 0
 	for i := 0; i < len(name) && n < len(b); i++ {

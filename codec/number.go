@@ -110,7 +110,7 @@ func normalise(mantissa string, decimalComma bool) (string, reading) {
 			return "", notNumber
 		}
 		if !hasFraction || !decimalComma {
-			return mantissa, certain
+			return mantissa, certain // as it stands
 		}
 		return sign + whole + "." + fraction, certain
 	case grouped(whole, thousands):

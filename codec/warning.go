@@ -8,7 +8,8 @@ const (
 	WarnBadBytes        = "bad-bytes"        // bytes that are not of the charset; U+FFFD in their place
 	WarnUnknownCharset  = "unknown-charset"  // the message names a charset that is not known
 	WarnAmbiguousNumber = "ambiguous-number" // digits with a comma or point that may be either; no number given
-	WarnDelimiters      = "delimiters"       // missing, doubled, surplus or impossible delimiters
+	WarnRecordsElided   = "records-elided"   // the message is too large for the bus with its records; raw has them
+	WarnDelimiters      = "delimiters"       // missing, doubled or impossible delimiters
 
 	WarnNoSpecimen       = "no-specimen"       // a result without a specimen id
 	WarnAttachmentElided = "attachment-elided" // encapsulated data described, not repeated
@@ -19,11 +20,17 @@ const (
 	WarnNoEscape         = "no-escape"         // ASTM: no escape character declared
 	WarnEscapedDelimiter = "escaped-delimiter" // ASTM: a field delimiter protected by one escape character
 	WarnExtraHeader      = "extra-header"      // ASTM: a second header without terminator before it
-	WarnShiftedHeader    = "shifted-header"    // ASTM: the header has a field too few or too many
+	WarnShiftedHeader    = "shifted-header"    // the header has a field too few or too many
 	WarnAfterTerminator  = "after-terminator"  // ASTM: records behind the terminator
 	WarnOrphanOrder      = "orphan-order"      // ASTM: an order without a patient record before it
 	WarnOrphanResult     = "orphan-result"     // ASTM: a result without an order before it
 	WarnSequence         = "sequence-number"   // ASTM: records are not counted as the standard says
+
+	WarnGluedSegments     = "glued-segments"     // HL7: the literal text <13> or <CR> between two segments
+	WarnContinued         = "continued"          // HL7: ADD segments; a record continued or continuing
+	WarnAttachmentDamaged = "attachment-damaged" // encapsulated data that do not decode to their end
+	WarnSeveralSpecimens  = "several-specimens"  // results of an order with several specimens: attributed to none
+	WarnUnescapedUnits    = "unescaped-units"    // HL7: a caret in units that is no component separator
 )
 
 // WarningHelp tells a person what each warning code means.
@@ -33,7 +40,8 @@ var WarningHelp = map[string]string{
 	WarnBadBytes:        "bytes that are not of the stated charset became U+FFFD; the raw message keeps them",
 	WarnUnknownCharset:  "the message names a charset that is not known; the fallback was used",
 	WarnAmbiguousNumber: "a comma or point may be decimal or thousands: no number was given; set decimal_comma",
-	WarnDelimiters:      "the header's delimiters are missing, doubled, too many or impossible; the likely ones were used",
+	WarnRecordsElided:   "the parsed message was too large for the bus with its records; the raw message has them",
+	WarnDelimiters:      "the header's delimiters are missing, doubled or impossible; the usual ones were used",
 
 	WarnNoSpecimen:       "a result has no specimen id where the standard puts it; set specimen_path",
 	WarnAttachmentElided: "encapsulated data is described, not repeated; the raw message keeps it",
@@ -44,9 +52,15 @@ var WarningHelp = map[string]string{
 	WarnNoEscape:         "the header declares no escape character; nothing was unescaped",
 	WarnEscapedDelimiter: "an escape character before a field delimiter made it text (Mindray)",
 	WarnExtraHeader:      "a second header came without a terminator before it; it begins anew",
-	WarnShiftedHeader:    "the header has a field too few or too many; processing id, version and time were taken from beside their place",
+	WarnShiftedHeader:    "the header has a field too few or too many; what follows was taken from beside its place",
 	WarnAfterTerminator:  "records came behind the terminator; they were delivered",
 	WarnOrphanOrder:      "an order came without a patient record; it belongs to no patient",
 	WarnOrphanResult:     "a result came without an order; it belongs to no specimen",
 	WarnSequence:         "sequence numbers are not those of the standard; they were ignored",
+
+	WarnGluedSegments:     "two segments were glued by the literal text <13> or <CR>; they were parted",
+	WarnContinued:         "a segment came in parts (ADD); parts of this message were joined, a part at its beginning belongs to the message before",
+	WarnAttachmentDamaged: "an image or document does not decode to its end",
+	WarnSeveralSpecimens:  "an order names several specimens and does not say which result is of which: none was attributed",
+	WarnUnescapedUnits:    "a caret in units was not escaped (10^9/L); the units were read whole",
 }

@@ -89,30 +89,42 @@ func Link(site, instrument, event string) string {
 // maxToken keeps a subject far below the 4096 bytes of a NATS control line.
 const maxToken = 64
 
+// tailBytes of the hash tell cut tokens apart.
+const tailBytes = 8
+
 // Token makes any id one subject token: [A-Za-z0-9_-] stay, every other byte
-// becomes =XX, what is longer than 64 characters is cut and ends in a hash of
-// the whole, and an empty id is "_". Different ids give different tokens.
+// becomes =XX, what is longer than 64 characters is cut between two of these
+// and ends in a hash of the whole, and an empty id is "_". Different ids give
+// different tokens.
 func Token(id string) string {
-	if id == "" {
+	switch id {
+	case "":
 		return "_"
+	case "_":
+		return "=5F"
 	}
+	const digits = "0123456789ABCDEF"
 	var b strings.Builder
+	cut := 0 // where a token that is too long ends
 	for i := range len(id) {
-		c := id[i]
-		if plain(c) && !(id == "_") {
-			b.WriteByte(c)
-			continue
+		if b.Len() > maxToken {
+			break
 		}
-		b.WriteByte('=')
-		b.WriteString(strings.ToUpper(hex.EncodeToString([]byte{c})))
+		if b.Len() <= maxToken-len("=-")-2*tailBytes {
+			cut = b.Len()
+		}
+		if c := id[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteString("=" + digits[c>>4:c>>4+1] + digits[c&15:c&15+1])
+		}
 	}
 	s := b.String()
 	if len(s) <= maxToken {
 		return s
 	}
 	sum := sha256.Sum256([]byte(id))
-	tail := "=-" + hex.EncodeToString(sum[:8]) // =- is no escape, so no short id ends like this
-	return s[:maxToken-len(tail)] + tail
+	return s[:cut] + "=-" + hex.EncodeToString(sum[:tailBytes]) // =- is no escape, so no short id ends like this
 }
 
 func plain(c byte) bool {

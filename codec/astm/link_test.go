@@ -20,7 +20,7 @@ import (
 )
 
 // message is one H to L with n results.
-func message(n int) []byte {
+func numbered(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString("H|\\^&|||cobas|||||||P|1\rP|1||PX1\rO|1|SX1||^^^GLU\r")
 	for i := range n {
@@ -55,7 +55,7 @@ func TestPair(t *testing.T) {
 	for _, size := range []int{1, 7, 240, 60000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			p := build(codec.Options{SendFrame: size})
-			codectest.RunPair(t, p, message(1), hl7, message(20), []byte("H|\\^&\rL"), []byte("H|\\^&\r\rC|1|\xe4\xff\rL|1\r"))
+			codectest.RunPair(t, p, numbered(1), hl7, numbered(20), []byte("H|\\^&\rL"), []byte("H|\\^&\r\rC|1|\xe4\xff\rL|1\r"))
 		})
 	}
 }
@@ -141,7 +141,7 @@ func TestWriteFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cable cut") {
 		t.Errorf("Serve = %v, want the Conn's error", err)
 	}
-	err = with().Send(t.Context(), mute{codec.NewPlayback(nil)}, message(1))
+	err = with().Send(t.Context(), mute{codec.NewPlayback(nil)}, numbered(1))
 	if err == nil || !strings.Contains(err.Error(), "cable cut") {
 		t.Errorf("Send = %v, want the Conn's error", err)
 	}
@@ -186,7 +186,7 @@ func TestSendEndsBeforeItBegins(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	conn := codec.NewPlayback(nil)
-	if err := with().Send(ctx, conn, message(1)); !errors.Is(err, context.Canceled) || len(conn.Written()) > 0 {
+	if err := with().Send(ctx, conn, numbered(1)); !errors.Is(err, context.Canceled) || len(conn.Written()) > 0 {
 		t.Errorf("Send = %v and wrote %q, want the end of the context and nothing", err, conn.Written())
 	}
 }
@@ -306,7 +306,7 @@ func FuzzSession(f *testing.F) {
 // BenchmarkSession: a message of twenty results, a record to a frame.
 func BenchmarkSession(b *testing.B) {
 	var texts []string
-	for rec := range strings.SplitAfterSeq(string(message(20)), "\r") {
+	for rec := range strings.SplitAfterSeq(string(numbered(20)), "\r") {
 		if rec != "" {
 			texts = append(texts, rec)
 		}

@@ -85,7 +85,7 @@ func corpus(t testing.TB) []capture {
 
 // TestCorpus: with the quirks that its entry names, every capture gives the
 // messages that it holds, and no message vanishes.
-func TestCorpus(t *testing.T) {
+func TestCorpusSessions(t *testing.T) {
 	for _, c := range corpus(t) {
 		t.Run(filepath.Base(c.File), func(t *testing.T) {
 			var host codectest.Host

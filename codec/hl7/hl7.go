@@ -3,6 +3,12 @@
 package hl7
 
 import (
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/assaybus/assaybus/codec"
 )
 
@@ -11,15 +17,33 @@ const Name = "hl7"
 
 // Protocol is HL7 v2 for one instrument.
 type Protocol struct {
-	o codec.Options
+	o   codec.Options
+	now func() time.Time // MSH-7 of our acknowledgements
+	id  func() string    // MSH-10 of our acknowledgements
 }
 
 var _ codec.Protocol = (*Protocol)(nil)
 
-// New builds the protocol of one instrument.
+// New builds the protocol of one instrument. Its error is an option that HL7
+// does not know, with the values it does.
 func New(o codec.Options) (*Protocol, error) {
-	return &Protocol{o: o.WithDefaults()}, nil
+	for _, c := range []struct {
+		option, value string
+		known         []string
+	}{
+		{"ack_mode", o.AckMode, []string{ackAuto, ackOriginal, ackEnhanced, ackAlwaysAA, ackNever}},
+		{"store_failure", o.StoreFailure, []string{failClose, failReject}},
+		{"commit_ack", o.CommitAck, []string{commitOff, commitSend, commitWant, commitBoth}},
+	} {
+		if c.value != "" && !slices.Contains(c.known, c.value) {
+			return nil, fmt.Errorf("%s: unknown value (got %q, want %s)", c.option, c.value, strings.Join(c.known, ", "))
+		}
+	}
+	return &Protocol{o: o.WithDefaults(), now: time.Now, id: newControlID}, nil
 }
+
+// newControlID is unique and fits MSH-10 up to v2.6, which has 20 characters.
+func newControlID() string { return rand.Text()[:20] }
 
 // Name is "hl7".
 func (p *Protocol) Name() string { return Name }
@@ -34,4 +58,25 @@ func Kind() codec.Kind {
 		Owns:    owns,
 		Rejects: true,
 	}
+}
+
+func quirks() []codec.Quirk {
+	return []codec.Quirk{
+		{Name: echoControl, Help: "our acknowledgement carries the control id of the message as its own (Mindray BS and CL families print it so)"},
+	}
+}
+
+// speaks knows a start block, and a header segment without one, behind the
+// padding and heartbeats that instruments send between messages.
+func speaks(first []byte) codec.Verdict {
+	for i, b := range first {
+		switch b {
+		case sb:
+			return codec.Yes
+		case 0x00, 0x02, cr, lf, ' ', 0xEF, 0xBB, 0xBF: // with a UTF-8 byte order mark
+			continue
+		}
+		return startsMessage(first[i:])
+	}
+	return codec.Maybe
 }

@@ -1,0 +1,80 @@
+# Everything a person or CI does here is a target; `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GOLANGCI_LINT_VERSION := v2.15.0
+
+BIN := $(abspath .tmp/bin)
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ARGS ?=
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+RACE_TIMEOUT ?= 20m
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## Bridge, bus and simulated analyzers, live (ARGS='--for 10s' ends by itself)
+	CGO_ENABLED=0 go run ./cmd/assaybus demo $(ARGS)
+
+.PHONY: test
+test: ## Every test that needs only Go
+	CGO_ENABLED=0 go test ./...
+
+.PHONY: race
+race: needs-cc ## The tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [[ -n "$$unformatted" ]]; then \
+		echo "not gofmt'ed (run gofmt -w on them):" >&2; echo "$$unformatted" >&2; exit 1; \
+	fi
+	go vet ./...
+	$(GOLANGCI_LINT) run
+	.ci/imports $(GOLANGCI_LINT)
+
+.PHONY: check
+check: needs-cc lint ## All that must be green before a change lands
+	go mod tidy -diff
+	$(MAKE) race
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "== $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Every benchmark (BENCHTIME=1s)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: build
+build: ## A static binary ./assaybus
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o assaybus ./cmd/assaybus
+
+.PHONY: clean
+clean: ## Remove what the targets made
+	rm -rf .tmp assaybus bench.json
+
+.PHONY: needs-cc
+needs-cc:
+	@command -v "$$(go env CC)" >/dev/null || { \
+		echo "the race detector needs a C compiler and there is no $$(go env CC): apt-get install gcc libc6-dev" >&2; \
+		exit 1; \
+	}
+
+$(GOLANGCI_LINT):
+	@mkdir -p $(BIN)
+	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(BIN)/golangci-lint $@

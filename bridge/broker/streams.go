@@ -1,0 +1,232 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/assaybus/assaybus/subjects"
+)
+
+// Link events are a view of now, not custody. The count per subject keeps what
+// a quiet instrument said last, however much a noisy one says: a thousand
+// subjects fit into the bytes.
+const (
+	linkMaxBytes      = 64 << 20
+	linkMaxPerSubject = 100
+	linkWindow        = 2 * time.Minute
+)
+
+// streams are the configurations of design §4 with this configuration's limits.
+func (c Config) streams() []jetstream.StreamConfig {
+	raw := jetstream.StreamConfig{
+		Name:        subjects.StreamRaw,
+		Description: "messages as instruments sent them; everything else can be rebuilt from here",
+		Subjects:    []string{subjects.AllRaw},
+		Storage:     jetstream.FileStorage,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxAge:      c.RawMaxAge,
+		MaxMsgs:     -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxBytes:    -1,
+		Duplicates:  window(c.DedupeWindow, c.RawMaxAge),
+		Compression: jetstream.S2Compression,
+		DenyDelete:  true,
+		AllowDirect: true,
+		Replicas:    c.Replicas,
+	}
+	parsed := raw
+	parsed.Name = subjects.StreamParsed
+	parsed.Description = "parsed messages, and those that could not be parsed or completed"
+	parsed.Subjects = []string{subjects.AllParsed, subjects.AllFailed}
+	parsed.MaxAge = c.ParsedMaxAge
+	parsed.Duplicates = window(c.DedupeWindow, c.ParsedMaxAge)
+
+	link := raw
+	link.Name = subjects.StreamLink
+	link.Description = "link events: a view of now, not custody"
+	link.Subjects = []string{subjects.AllLink}
+	link.Discard = jetstream.DiscardOld
+	link.MaxAge = 0
+	link.MaxMsgsPerSubject = linkMaxPerSubject
+	link.Duplicates = linkWindow
+	link.DenyDelete = false
+	if c.Replicas == 1 { // the server has no asynchronous replicas
+		link.PersistMode = jetstream.AsyncPersistMode
+	}
+	return []jetstream.StreamConfig{raw, parsed, link}
+}
+
+// window is the dedupe window: a stream takes none longer than its age.
+func window(want, age time.Duration) time.Duration {
+	if age > 0 {
+		return min(want, age)
+	}
+	return want
+}
+
+// limits sets the streams' byte limits once the store's is known.
+func (b *Bus) limits() error {
+	total := b.c.StoreMax
+	if b.srv != nil {
+		total = b.srv.max
+	}
+	share := func(set, part int64) int64 {
+		switch {
+		case set > 0:
+			return set
+		case part > 0:
+			return part
+		}
+		return -1
+	}
+	b.want[0].MaxBytes = share(b.c.RawMaxBytes, total/10*6)
+	b.want[1].MaxBytes = share(b.c.ParsedMaxBytes, total/10*3)
+	b.want[2].MaxBytes = share(b.c.LinkMaxBytes, linkShare(total))
+	if sum := b.want[0].MaxBytes + b.want[1].MaxBytes + b.want[2].MaxBytes; b.srv != nil && sum > total {
+		return fmt.Errorf("streams %s, %s and %s may take %d bytes together, the store %d; raise ASSAYBUS_STORE_MAX or lower the streams' limits",
+			subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink, sum, total)
+	}
+	return nil
+}
+
+// linkShare is the link stream's part: never without a limit.
+func linkShare(total int64) int64 {
+	if total <= 0 {
+		return linkMaxBytes
+	}
+	return min(total/100, linkMaxBytes)
+}
+
+// ensureStreams creates what is missing and checks what is there. Streams that
+// shrink go first, so that the others find the room.
+func (b *Bus) ensureStreams(ctx context.Context) error {
+	if err := b.orphans(ctx); err != nil {
+		return err
+	}
+	var later []func() error
+	for _, want := range b.want {
+		s, err := b.js.Stream(ctx, want.Name)
+		switch {
+		case err == nil:
+			info := s.CachedInfo()
+			if err := check(info.Config, want); err != nil {
+				return err
+			}
+			b.rot(info)
+			apply := func() error { return b.update(ctx, info, want) }
+			if info.Config.MaxBytes > 0 && want.MaxBytes > 0 && want.MaxBytes < info.Config.MaxBytes {
+				if err := apply(); err != nil {
+					return err
+				}
+				continue
+			}
+			later = append(later, apply)
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			later = append(later, func() error { return b.create(ctx, want) })
+		default:
+			return b.apiError("look for", want.Name, err)
+		}
+	}
+	for _, apply := range later {
+		if err := apply(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) create(ctx context.Context, want jetstream.StreamConfig) error {
+	if _, err := b.js.CreateStream(ctx, want); err != nil {
+		return b.apiError("create", want.Name, err)
+	}
+	return nil
+}
+
+func (b *Bus) update(ctx context.Context, info *jetstream.StreamInfo, want jetstream.StreamConfig) error {
+	next, notes, changed := merge(info, want)
+	for _, n := range notes {
+		b.log.Warn("stream setting left as it is", "stream", want.Name, "reason", n)
+	}
+	if !changed {
+		return nil
+	}
+	if _, err := b.js.UpdateStream(ctx, next); err != nil {
+		return b.apiError("update", want.Name, err)
+	}
+	b.log.Info("stream settings updated to the configuration", "stream", want.Name)
+	return nil
+}
+
+// errNoRoom is the server's refusal of a byte limit that its store limit does
+// not cover.
+const errNoRoom = 10047
+
+// shrinkStreams is for a store limit that has become smaller than what the
+// streams reserve: the server then refuses every change, even a smaller limit.
+// It runs without a store limit while the streams are changed.
+func (b *Bus) shrinkStreams(ctx context.Context) error {
+	limit := b.srv.max
+	for _, b.srv.max = range []int64{math.MaxInt64 / 2, limit} {
+		if err := b.restart(ctx); err != nil {
+			return err
+		}
+		if err := b.ensureStreams(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apiError adds the next step to the server's refusals an operator meets.
+func (b *Bus) apiError(verb, stream string, err error) error {
+	step := "see the server's log"
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, nats.ErrNoResponders):
+		step = "switch JetStream on at the server (jetstream {}) and for this account"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		step = "check that the server is well and that this user may call $JS.API.STREAM.*"
+	case errors.As(err, &api) && api.ErrorCode == 10074:
+		step = "the server has no cluster for so many copies; set ASSAYBUS_REPLICAS=1 or name a cluster"
+	case errors.As(err, &api) && (api.ErrorCode == errNoRoom || api.ErrorCode == 10028):
+		step = "the streams' byte limits exceed the store's; raise ASSAYBUS_STORE_MAX or lower the streams' limits"
+	case errors.As(err, &api) && api.ErrorCode == 10065:
+		step = "another stream has these subjects; delete or narrow it: nats stream ls --subjects"
+	}
+	return fmt.Errorf("%s stream %s on %s: %w; %s", verb, stream, b.place(), err, step)
+}
+
+func (b *Bus) place() string {
+	if b.srv != nil {
+		return "store folder " + b.c.Data
+	}
+	return "nats " + redact(b.c.URL)
+}
+
+// orphans refuses a store folder with the data of a stream that the server did
+// not recover: a damaged description or a wrong key. Creating the stream anew
+// would put an empty one over the data.
+func (b *Bus) orphans(ctx context.Context) error {
+	if b.srv == nil {
+		return nil
+	}
+	for _, folder := range b.srv.streamFolders() {
+		name := filepath.Base(folder)
+		_, err := b.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged or encrypted with another key); nothing was changed: restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)
+		}
+		if err != nil {
+			return fmt.Errorf("stream %s in store folder %s: %w; a store written by a newer version needs that version", name, b.c.Data, err)
+		}
+	}
+	return nil
+}

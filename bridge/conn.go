@@ -1,0 +1,322 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/subjects"
+)
+
+// conn is one connection of one instrument: the [codec.Conn] and the
+// [codec.Host] of its conversations. Its goroutine owns everything but what
+// mu guards.
+type conn struct {
+	net.Conn
+	server   *Server
+	inst     *Instrument
+	status   *status
+	session  string
+	protocol string
+	peer     string
+	messages int      // received, complete or not
+	quirks   []string // noted for the message in progress
+	pending  []byte   // read but not used: the next Read returns them
+	first    [64]byte // the only read buffer of a silent connection
+
+	mu       sync.Mutex
+	idle     bool // waiting for the first byte of a conversation
+	stopping bool // ends when the conversation does
+}
+
+// The bounds of a connection's life.
+const (
+	writeTimeout = 10 * time.Second // for a peer that never reads our answers
+	keepAlive    = 30 * time.Second // finds the dead among the silent
+)
+
+var errStopping = errors.New("stopping")
+
+// newSession is the id of a connection.
+func newSession() string {
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// serve holds conversations until the peer hangs up, something breaks, or the
+// connection is told to stop. Its error is nil for an orderly end.
+func (c *conn) serve(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.server.log.Error("panic in a session; the connection is closed, the program goes on",
+				"instrument", c.inst.ID, "session", c.session, "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in the session (%T)", v)
+		}
+	}()
+	for {
+		if err := c.await(); err != nil {
+			return orderly(err)
+		}
+		if err := c.inst.Protocol.Serve(ctx, c, c); err != nil {
+			return orderly(err)
+		}
+	}
+}
+
+// orderly is nil for the ends that nobody needs to hear of.
+func orderly(err error) error {
+	switch {
+	case errors.Is(err, io.EOF) && !errors.Is(err, codec.ErrIncomplete), errors.Is(err, errStopping), errors.Is(err, codec.ErrFarewell):
+		return nil
+	}
+	return err
+}
+
+// await waits for the first byte of a conversation. A silent instrument costs
+// this goroutine and 64 bytes.
+func (c *conn) await() error {
+	if err := c.setIdle(true); err != nil {
+		return err
+	}
+	defer func() { _ = c.setIdle(false) }()
+	if len(c.pending) > 0 {
+		return nil
+	}
+	n, err := c.Conn.Read(c.first[:])
+	c.pending = c.first[:n]
+	switch {
+	case n > 0:
+		c.status.update(func(s *Counters) { s.LastContact = time.Now() })
+		return nil
+	case codec.IsTimeout(err) && c.isStopping():
+		return errStopping
+	case codec.IsTimeout(err):
+		return codec.ErrFarewell // idle_timeout
+	case err == nil:
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// setIdle notes whether the connection waits. A stop that came before wins:
+// the deadline it set is never undone.
+func (c *conn) setIdle(idle bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = idle
+	if !idle {
+		return nil
+	}
+	if c.stopping {
+		return errStopping
+	}
+	var deadline time.Time
+	if c.inst.IdleTimeout > 0 {
+		deadline = time.Now().Add(c.inst.IdleTimeout)
+	}
+	return c.Conn.SetReadDeadline(deadline)
+}
+
+// stop ends the connection now if it is idle, else after the conversation.
+func (c *conn) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopping = true
+	if c.idle {
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+func (c *conn) isStopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
+}
+
+// Read returns what was given back first.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.pending) > 0 {
+		n := copy(p, c.pending)
+		c.pending = c.pending[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Unread takes bytes back.
+func (c *conn) Unread(p []byte) {
+	c.pending = append(slices.Clone(p), c.pending...)
+}
+
+// Write bounds every write: a peer that never reads costs its connection.
+func (c *conn) Write(p []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// Ready refuses while the store does not take messages.
+func (c *conn) Ready() error {
+	err := c.server.store.Ready()
+	c.status.update(func(s *Counters) {
+		switch {
+		case err != nil:
+			s.State, s.Problem = StateRefusing, err.Error()
+			s.Refused[RefusedNotReady]++
+		case s.State == StateRefusing:
+			s.State, s.Problem = StateConnected, ""
+		}
+	})
+	if err != nil {
+		c.announce(LinkEvent{Event: subjects.EventRefused, Reason: RefusedNotReady})
+	}
+	return err
+}
+
+// Detected notes which protocol a conversation speaks.
+func (c *conn) Detected(protocol string) {
+	if c.protocol != protocol {
+		c.protocol = protocol
+		c.status.update(func(s *Counters) { s.Protocol = protocol })
+		c.announce(LinkEvent{Event: subjects.EventConnected, Reason: "protocol detected"})
+	}
+}
+
+// Count adds an event of the link; transmissions are announced.
+func (c *conn) Count(e codec.Event) {
+	c.status.update(func(s *Counters) {
+		s.Events[e]++
+		s.LastContact = time.Now()
+	})
+	switch e {
+	case codec.EventTransmission:
+		c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "started"})
+	case codec.EventTransmitted:
+		c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "ended"})
+	default:
+	}
+}
+
+// Quirk notes a tolerance for the message in progress.
+func (c *conn) Quirk(name string) {
+	c.status.update(func(s *Counters) { s.Quirks[name]++ })
+	if !slices.Contains(c.quirks, name) {
+		c.quirks = append(c.quirks, name)
+	}
+}
+
+// reception begins the record of one message.
+func (c *conn) reception(raw []byte) Reception {
+	c.messages++
+	r := Reception{
+		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
+		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks,
+	}
+	c.quirks = nil
+	return r
+}
+
+// Receive is the whole path of a message: raw and derived are on disk when it
+// returns nil.
+func (c *conn) Receive(ctx context.Context, raw []byte) error {
+	r := c.reception(raw)
+	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
+	if errors.Is(err, ErrTooLarge) {
+		return c.tooLarge(ctx, r, len(raw))
+	}
+	if err != nil {
+		c.quirks = r.Quirks // the repeat is the same message
+		c.status.refuse(RefusedStore)
+		c.announce(LinkEvent{Event: subjects.EventRefused, Reason: RefusedStore})
+		c.server.say.warn("store:"+c.inst.ID, "message refused: the bus did not confirm it; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
+		return err
+	}
+	c.count(o, len(raw))
+	c.server.stored(r, o)
+	if o.Derived.Reason != "" {
+		c.logFailed(o.Derived)
+		if c.inst.Reject {
+			c.status.refuse(RefusedUnparsable)
+			return fmt.Errorf("%w: %w", codec.ErrReject, o.Derived.Err)
+		}
+	}
+	return nil
+}
+
+func (c *conn) count(o Outcome, size int) {
+	c.status.update(func(s *Counters) {
+		s.LastMessage, s.LastContact = time.Now(), time.Now()
+		s.Bytes += uint64(size)
+		switch {
+		case o.Repeat:
+			s.Repeats++
+		case o.Derived.Reason != "":
+			s.Failed[o.Derived.Reason]++
+		default:
+			s.Messages[o.Derived.Kind]++
+		}
+		if m := o.Derived.Message; m != nil {
+			for _, w := range m.Warnings {
+				s.Warnings[w.Code]++
+			}
+		}
+		if s.State == StateRefusing {
+			s.State, s.Problem = StateConnected, ""
+		}
+	})
+}
+
+func (c *conn) logFailed(d Derived) {
+	attrs := []any{"instrument", c.inst.ID, "reason", d.Reason, "error", d.Err}
+	if d.Stack != nil {
+		attrs = append(attrs, "stack", string(d.Stack))
+	}
+	c.server.log.Log(context.Background(), slog.LevelWarn, "message stored as failed; replay it when the parser or the options are better", attrs...)
+}
+
+// tooLarge records the refusal of a message over the limit.
+func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
+	err := fmt.Errorf("instrument %q: %w of %s", c.inst.ID, codec.ErrTooLarge, Size(c.inst.Options.MaxMessage))
+	c.status.refuse(RefusedOversize)
+	c.announce(LinkEvent{Event: subjects.EventRefused, Reason: RefusedOversize})
+	if e := c.server.store.Refused(ctx, c.inst, r, size); e != nil {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// Incomplete keeps what arrived of a message that never ended.
+func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
+	r := c.reception(raw)
+	if errors.Is(why, codec.ErrTooLarge) {
+		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error
+		return
+	}
+	r.Incomplete = subjects.ReasonIncomplete
+	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
+	if err != nil {
+		c.server.log.Error("an incomplete message could not be kept; it was never acknowledged", "instrument", c.inst.ID, "error", err)
+		c.status.refuse(RefusedStore)
+		return
+	}
+	c.count(o, len(raw))
+	c.server.stored(r, o)
+}
+
+func (c *conn) announce(e LinkEvent) {
+	e.Site, e.Instrument, e.Session, e.Peer = c.server.site, c.inst.ID, c.session, c.peer
+	e.Protocol, e.Messages = c.protocol, c.messages
+	announce(c.server.links, e)
+}

@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/subjects"
+)
+
+// FailedSchema names the form of a [Failure].
+const FailedSchema = "assaybus.failed/1"
+
+// Failure is the payload of lab.failed: why a message is not in lab.parsed.
+// It never holds content; the raw message does.
+type Failure struct {
+	Schema      string `json:"schema"`
+	ID          string `json:"id"`
+	Site        string `json:"site"`
+	Instrument  string `json:"instrument"`
+	Protocol    string `json:"protocol"`
+	Reason      string `json:"reason"` // unparsable, incomplete, oversize, unknown
+	Error       string `json:"error"`
+	Record      int    `json:"record,omitempty"`
+	Field       int    `json:"field,omitempty"`
+	Bytes       int    `json:"bytes"`
+	ReceivedAt  string `json:"receivedAt"`
+	RawSequence uint64 `json:"rawSequence,omitempty"`
+}
+
+// Derived is what a raw message became.
+type Derived struct {
+	Publication Publication
+	Kind        string         // of the parsed message; "" when it failed
+	Reason      string         // of lab.failed; "" when it was parsed
+	Message     *codec.Message // nil when it failed
+	Err         error          // why it failed; holds no content
+	Stack       []byte         // of a panic in the parser; no content
+}
+
+// errPanic is a bug in a parser: the message is kept as failed.
+var errPanic = errors.New("panic in the parser")
+
+// Derive decodes raw as i describes it and makes what is published under
+// lab.parsed or lab.failed. Live sessions and replay both use it: the same
+// raw message, reception and options give the same result.
+func Derive(i *Instrument, r Reception, raw []byte, sequence uint64) Derived {
+	if r.Incomplete != "" {
+		return fail(i, r, len(raw), sequence, r.Incomplete, codec.ErrIncomplete, nil)
+	}
+	m, stack, err := parse(i.Protocol, raw)
+	switch {
+	case errors.Is(err, codec.ErrUnknownContent):
+		return fail(i, r, len(raw), sequence, subjects.ReasonUnknown, err, nil)
+	case err != nil:
+		return fail(i, r, len(raw), sequence, subjects.ReasonUnparsable, err, stack)
+	}
+	m.Schema = codec.Schema
+	m.ID = r.parsedID(i.Dedupe)
+	m.Site, m.Instrument = r.Site, r.Instrument
+	m.ReceivedAt = r.ReceivedAt.UTC().Format(time.RFC3339Nano)
+	m.RawSequence = sequence
+	m.Quirks = append(m.Quirks, r.Quirks...)
+	return parsed(i, r, len(raw), sequence, m)
+}
+
+// parsed makes the lab.parsed message.
+func parsed(i *Instrument, r Reception, size int, sequence uint64, m *codec.Message) Derived {
+	body, err := json.Marshal(m)
+	if err != nil { // a number that JSON has no word for
+		return fail(i, r, size, sequence, subjects.ReasonUnparsable, fmt.Errorf("encode the parsed message: %w", err), nil)
+	}
+	h := r.header(m.ID, "assaybus.parsed."+m.Kind, "application/json")
+	h[subjects.HeaderRawSequence] = sequenceText(sequence)
+	return Derived{
+		Kind: m.Kind, Message: m,
+		Publication: Publication{
+			Stream: subjects.StreamParsed, Subject: subjects.Parsed(r.Site, r.Instrument, m.Kind),
+			ID: m.ID, Header: h, Body: body,
+		},
+	}
+}
+
+// deriveSmall is m without its generic records, for a bus that does not take
+// the whole; the raw message keeps everything.
+func deriveSmall(i *Instrument, r Reception, size int, sequence uint64, m *codec.Message) Derived {
+	small := *m
+	small.Records = nil
+	small.Warnings = append(slices.Clone(m.Warnings), codec.Warning{Code: codec.WarnRecordsElided})
+	return parsed(i, r, size, sequence, &small)
+}
+
+// parse runs the parser and turns a panic into an error with its stack.
+func parse(p codec.Protocol, raw []byte) (m *codec.Message, stack []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			// the value of a panic may quote content: only its type is kept
+			m, stack, err = nil, debug.Stack(), fmt.Errorf("%w (%T)", errPanic, v)
+		}
+	}()
+	m, err = p.Parse(raw)
+	return m, nil, err
+}
+
+// fail makes the lab.failed message.
+func fail(i *Instrument, r Reception, size int, sequence uint64, reason string, cause error, stack []byte) Derived {
+	f := Failure{
+		Schema: FailedSchema, ID: subjects.FailedID(r.parsedID(i.Dedupe), reason),
+		Site: r.Site, Instrument: r.Instrument, Protocol: r.Protocol,
+		Reason: reason, Error: cause.Error(), Bytes: size, RawSequence: sequence,
+		ReceivedAt: r.ReceivedAt.UTC().Format(time.RFC3339Nano),
+	}
+	var at *codec.ParseError
+	if errors.As(cause, &at) {
+		f.Record, f.Field = at.Record, at.Field
+	}
+	body, err := json.Marshal(f)
+	if err != nil {
+		panic("a Failure always encodes: " + err.Error())
+	}
+	h := r.header(f.ID, "assaybus.failed."+reason, "application/json")
+	if sequence > 0 {
+		h[subjects.HeaderRawSequence] = sequenceText(sequence)
+	}
+	return Derived{
+		Reason: reason, Err: cause, Stack: stack,
+		Publication: Publication{
+			Stream: subjects.StreamParsed, Subject: subjects.Failed(r.Site, r.Instrument, reason),
+			ID: f.ID, Header: h, Body: body,
+		},
+	}
+}

@@ -1,0 +1,12 @@
+package bridge
+
+import "context"
+
+// Backoff runs n pauses of a back-off and calls after behind each.
+func Backoff(ctx context.Context, n int, after func()) {
+	var b backoff
+	for range n {
+		b.pause(ctx)
+		after()
+	}
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/subjects"
+)
+
+// served is a running `assaybus serve`.
+type served struct {
+	t    *testing.T
+	js   jetstream.JetStream
+	bus  string
+	file string
+	log  *logLines
+	stop func() int
+}
+
+// logLines gives every JSON log line once it is complete.
+type logLines struct {
+	mu    sync.Mutex
+	b     bytes.Buffer
+	lines chan map[string]any
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Write(p)
+	for {
+		line, err := l.b.ReadBytes('\n')
+		if err != nil {
+			l.b.Write(line)
+			return len(p), nil
+		}
+		var m map[string]any
+		if json.Unmarshal(line, &m) != nil {
+			m = map[string]any{"msg": string(line)}
+		}
+		l.lines <- m
+	}
+}
+
+// await is the first line whose message begins with text.
+func (l *logLines) await(t *testing.T, text string) map[string]any {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for {
+		select {
+		case m := <-l.lines:
+			if s, _ := m["msg"].(string); strings.HasPrefix(s, text) {
+				return m
+			}
+			t.Log(m)
+		case <-limit:
+			t.Fatalf("nothing was logged that begins with %q", text)
+		}
+	}
+}
+
+func startServe(t *testing.T, instruments string) *served {
+	t.Helper()
+	folder := t.TempDir()
+	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 1000)}}
+	s.write(instruments)
+	for name, value := range map[string]string{
+		"INSTRUMENTS": s.file, "DATA": filepath.Join(folder, "data"), "NATS_LISTEN": "127.0.0.1:0", "HTTP": "127.0.0.1:0",
+		"STORE_MAX": "1GiB", "SHUTDOWN_GRACE": "5s",
+	} {
+		t.Setenv(prefix+"_"+name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, s.log) }()
+	var once sync.Once
+	var result int
+	s.stop = func() int {
+		once.Do(func() {
+			cancel()
+			result = <-code
+		})
+		return result
+	}
+	t.Cleanup(func() { s.stop() })
+	s.bus, _ = s.log.await(t, "serving")["bus"].(string)
+	nc, err := nats.Connect(s.bus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	if s.js, err = jetstream.New(nc); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *served) write(instruments string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.file, []byte(instruments), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// last is the newest message of a subject, once there is one.
+func (s *served) last(stream, subject string) *jetstream.RawStreamMsg {
+	s.t.Helper()
+	limit := time.Now().Add(10 * time.Second)
+	for time.Now().Before(limit) {
+		str, err := s.js.Stream(s.t.Context(), stream)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if m, err := str.GetLastMsgForSubject(s.t.Context(), subject); err == nil {
+			return m
+		}
+	}
+	s.t.Fatalf("nothing on %s", subject)
+	return nil
+}
+
+// call connects to the listener that the link event names.
+func (s *served) call(instrument string) *hl7Peer {
+	s.t.Helper()
+	var e bridge.LinkEvent
+	if err := json.Unmarshal(s.last(subjects.StreamLink, subjects.Link("main", instrument, subjects.EventListening)).Data, &e); err != nil {
+		s.t.Fatal(err)
+	}
+	nc, err := net.Dial("tcp", e.Address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = nc.Close() })
+	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	return &hl7Peer{nc, bufio.NewReader(nc)}
+}
+
+type hl7Peer struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+// answer is the MSA segment of the next block.
+func (p *hl7Peer) answer(t *testing.T) string {
+	t.Helper()
+	block, err := p.r.ReadString(0x1c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = p.r.ReadByte()
+	_, msa, _ := strings.Cut(block, "\rMSA|")
+	msa, _, _ = strings.Cut(msa, "\r")
+	return msa
+}
+
+func oru(n int) string {
+	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||S-%d|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r\x1c\r", n, n)
+}
+
+func TestServe(t *testing.T) {
+	const one = "instruments:\n  - {id: a1, listen: '127.0.0.1:0', protocol: hl7, max_connections: 2}\n"
+	s := startServe(t, one)
+	p := s.call("a1")
+	_, _ = io.WriteString(p, oru(1))
+	if got := p.answer(t); !strings.HasPrefix(got, "AA|1") {
+		t.Fatalf("answer %q, want AA for message 1", got)
+	}
+	m := s.last(subjects.StreamParsed, "lab.parsed.main.a1.result")
+	var message codec.Message
+	if err := json.Unmarshal(m.Data, &message); err != nil {
+		t.Fatal(err)
+	}
+	if len(message.Results) != 1 || message.Results[0].Specimen != "S-1" || message.RawSequence != 1 {
+		t.Errorf("parsed %+v", message)
+	}
+
+	// a bad file changes nothing and says why; a good one adds a link and
+	// leaves the others alone
+	s.write(one + "  - {id: b1, listn: x}\n")
+	if e, _ := s.log.await(t, "instruments file not taken")["error"].(string); !strings.Contains(e, ":3:") {
+		t.Errorf("the reason does not name the line: %q", e)
+	}
+	s.write(one + "  - {id: b1, listen: '127.0.0.1:0', protocol: hl7}\n")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.log.await(t, "instruments file in force")
+	_, _ = io.WriteString(s.call("b1"), oru(2))
+	_, _ = io.WriteString(p, oru(3))
+	if got := p.answer(t); !strings.HasPrefix(got, "AA|3") {
+		t.Fatalf("the old connection answers %q", got)
+	}
+
+	// SIGTERM in mid-message: what has begun is finished and acknowledged
+	half := oru(4)
+	_, _ = io.WriteString(p, half[:30])
+	s.last(subjects.StreamLink, subjects.Link("main", "a1", subjects.EventTransmission))
+	code := make(chan int, 1)
+	go func() { code <- s.stop() }()
+	_, _ = io.WriteString(p, half[30:])
+	if got := p.answer(t); !strings.HasPrefix(got, "AA|4") {
+		t.Fatalf("answer %q in the grace", got)
+	}
+	if got := <-code; got != exitOK {
+		t.Errorf("exit code %d, want 0", got)
+	}
+}
+
+func TestServeRefusesToStart(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "instruments.yaml")
+	if err := os.WriteFile(file, []byte("instruments: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plain := filepath.Join(folder, "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		env  map[string]string
+		code int
+		want string
+	}{
+		{"no file", map[string]string{"INSTRUMENTS": filepath.Join(folder, "none.yaml")}, exitFailed, "ASSAYBUS_INSTRUMENTS"},
+		{"unknown variable", map[string]string{"PATIENSE": "5s"}, exitUsage, "did you mean ASSAYBUS_PATIENCE"},
+		{"data is a file", map[string]string{"DATA": plain}, exitFailed, "plain"},
+		{"bus does not answer", map[string]string{"NATS_URL": "nats://127.0.0.1:1"}, exitFailed, "nats://127.0.0.1:1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range map[string]string{"INSTRUMENTS": file, "DATA": filepath.Join(t.TempDir(), "data"), "NATS_LISTEN": "none", "HTTP": "none", "STORE_MAX": "1GiB"} {
+				t.Setenv(prefix+"_"+name, value)
+			}
+			for name, value := range tt.env {
+				t.Setenv(prefix+"_"+name, value)
+			}
+			var stderr bytes.Buffer
+			if code := run(t.Context(), []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) {
+				t.Errorf("exit code %d and %q, want %d and %q", code, stderr.String(), tt.code, tt.want)
+			}
+		})
+	}
+}

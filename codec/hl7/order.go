@@ -1,0 +1,266 @@
+package hl7
+
+import (
+	"strings"
+
+	"github.com/assaybus/assaybus/codec"
+)
+
+// newPatient reads PID and begins a scope of its own: nothing of the patient
+// before belongs to this one.
+func (w *walk) newPatient(i int, r []string) {
+	w.closePatient()
+	w.pid = r
+	w.layout(i + 1)
+	p := codec.Patient{Record: i + 1}
+	// PID-3 is the list that the receiver knows; PID-2 and PID-4 are where
+	// older versions and some instruments have it.
+	for _, n := range [...]int{3, 2, 4} {
+		if n == 3 && w.fromEDAN {
+			continue
+		}
+		p.IDs = w.appendIDs(p.IDs, at(r, n))
+	}
+	if len(p.IDs) > 0 {
+		p.ID = p.IDs[0]
+	}
+	p.Name = w.name(at(r, 5))
+	p.BirthDate = w.birth(at(r, 7), i)
+	p.Sex = w.sex(at(r, 8))
+	if p.ID == "" && p.Name == nil && p.BirthDate == "" && p.Sex == "" {
+		return // a PID without anybody in it
+	}
+	index := len(w.m.Patients)
+	w.m.Patients = append(w.m.Patients, p)
+	w.patient, w.target = &index, toPatient
+}
+
+func (w *walk) appendIDs(ids []string, field string) []string {
+	for more := field != ""; more; {
+		var first string
+		first, field, more = w.d.nextRepetition(field)
+		if id := w.value(first); id != "" && !contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func contains(list []string, s string) bool {
+	for _, have := range list {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+// name reads an XPN: family, given, further given names.
+func (w *walk) name(field string) *codec.Name {
+	if field == "" {
+		return nil
+	}
+	n := codec.Name{Family: w.word(field, 1), Given: w.word(field, 2), Middle: w.word(field, 3)}
+	if n == (codec.Name{}) {
+		return nil
+	}
+	return &n
+}
+
+// birth is a date: the hour that instruments add is nobody's.
+func (w *walk) birth(field string, record int) string {
+	leaf := w.value(field)
+	if len(leaf) > 8 && strings.Trim(leaf[:8], "0123456789") == "" {
+		leaf = leaf[:8]
+	}
+	return w.time(leaf, record, 7)
+}
+
+// sex is HL7 table 0001 where it is one of its letters, else as sent.
+func (w *walk) sex(field string) string {
+	s := w.value(field)
+	if len(s) == 1 && strings.Contains("mfuoaMFUOA", s) {
+		return strings.ToUpper(s)
+	}
+	return s
+}
+
+func (w *walk) closePatient() {
+	w.closeSpecimen()
+	w.pid, w.patient = nil, nil
+	w.target = toMessage
+}
+
+// newControl reads ORC, which stands before its OBR (ORU, OML) or behind
+// (OUL): behind, when the OBR has none, no result has come and the numbers of
+// the two do not contradict.
+func (w *walk) newControl(i int, r []string) {
+	if strings.EqualFold(w.value(at(r, 1)), "RF") && w.t.obr == 0 {
+		w.refillQuery(i, r)
+		return
+	}
+	if w.order != nil && w.orc == nil && w.result < 0 && len(w.trail) == 0 && w.agrees(r, 2) && w.agrees(r, 3) {
+		w.orc, w.orcAt, w.orcTaken = r, i, true
+		w.describeControl(&w.m.Orders[*w.order])
+		return
+	}
+	w.closeOrder()
+	w.orc, w.orcAt, w.orcTaken = r, i, false
+	w.target = toPending
+}
+
+func (w *walk) agrees(orc []string, field int) bool {
+	a, b := w.value(at(orc, field)), w.value(at(w.obr, field))
+	return a == "" || b == "" || a == b
+}
+
+// newOrder reads OBR.
+func (w *walk) newOrder(i int, r []string) {
+	orc, orcAt, taken := w.orc, w.orcAt, w.orcTaken
+	w.orcTaken = true // it is this OBR's, not an order by itself
+	w.closeOrder()
+	if !taken && orc != nil {
+		w.orc, w.orcAt, w.orcTaken = orc, orcAt, true
+	}
+	w.obr = r
+	if w.isControlWithoutOBX(i, r) {
+		w.controlWithoutOBX(i, r)
+		return
+	}
+	w.openOrder(i)
+}
+
+// openOrder makes an order of the current SPM, SAC, ORC and OBR.
+func (w *walk) openOrder(i int) {
+	r := w.obr
+	w.specimen, w.second = w.resolve()
+	o := codec.Order{Specimen: w.specimen, InstrumentSpecimen: w.second, Patient: w.patient, Record: i + 1}
+	o.Placer, o.Filler = w.value(at(r, 2)), w.value(at(r, 3))
+	o.Tests = w.tests(at(r, 4))
+	if o.Priority = w.value(at(r, 5)); o.Priority == "" {
+		o.Priority = w.word(at(r, 27), 6)
+	}
+	o.Status = w.value(at(r, 25))
+	if o.Material = w.value(at(r, 15)); o.Material == "" {
+		o.Material = w.word(at(r, 15), 2)
+	}
+	o.RequestedAt = w.time(at(r, 6), i, 6)
+	w.orderTime = w.time(at(r, 7), i, 7)
+	o.CollectedAt = w.orderTime
+	o.ReceivedAt = w.time(at(r, 14), i, 14)
+	w.describeControl(&o)
+	w.describeSpecimen(&o)
+	if w.priority != "" {
+		o.Priority, w.priority = w.priority, ""
+	}
+	w.addOrder(o)
+}
+
+// addOrder makes o the current order.
+func (w *walk) addOrder(o codec.Order) {
+	for _, n := range w.pending {
+		o.Comments = append(o.Comments, n.text)
+	}
+	w.pending = nil
+	index := len(w.m.Orders)
+	w.m.Orders = append(w.m.Orders, o)
+	w.order, w.orderFrom, w.target = &index, len(w.m.Results), toOrder
+	w.covered = true
+	w.addGroup()
+}
+
+// tests are the codes of OBR-4: the identifier, else the alternate one, else
+// the text.
+func (w *walk) tests(field string) []string {
+	for _, n := range [...]int{1, 4, 2} {
+		if code := w.word(field, n); code != "" {
+			return []string{code}
+		}
+	}
+	return nil
+}
+
+// describeControl adds what ORC says to an order.
+func (w *walk) describeControl(o *codec.Order) {
+	if w.orc == nil {
+		return
+	}
+	fill(&o.Placer, w.value(at(w.orc, 2)))
+	fill(&o.Filler, w.value(at(w.orc, 3)))
+	fill(&o.Status, w.value(at(w.orc, 5)))
+	fill(&o.Priority, w.word(at(w.orc, 7), 6))
+	o.Action = w.value(at(w.orc, 1))
+	if at := w.time(at(w.orc, 9), w.orcAt, 9); at != "" {
+		o.RequestedAt = at
+	}
+}
+
+// describeSpecimen adds what SPM and SAC say to an order.
+func (w *walk) describeSpecimen(o *codec.Order) {
+	if w.spm != nil {
+		if material := w.value(at(w.spm, 4)); material != "" {
+			o.Material = material
+		}
+		o.Role = w.value(at(w.spm, 11))
+		if t := w.time(at(w.spm, 17), w.spmAt, 17); t != "" {
+			o.CollectedAt = t
+		}
+		if t := w.time(at(w.spm, 18), w.spmAt, 18); t != "" {
+			o.ReceivedAt = t
+		}
+	}
+	if w.sac != nil {
+		o.Container = w.value(at(w.sac, 3))
+		o.Position = joined(w.value(at(w.sac, 10)), w.value(at(w.sac, 11)))
+		fill(&o.Position, joined(w.value(at(w.sac, 13)), w.value(at(w.sac, 14))))
+	}
+}
+
+// joined is carrier^position, or the one that is there.
+func joined(carrier, position string) string {
+	if carrier == "" || position == "" {
+		return carrier + position
+	}
+	return carrier + "^" + position
+}
+
+func fill(into *string, value string) {
+	if *into == "" {
+		*into = value
+	}
+}
+
+// timing reads the priority of TQ1-9, which stands before or behind OBR.
+func (w *walk) timing(r []string) {
+	if priority := w.value(at(r, 9)); priority != "" && w.order != nil && (w.orc == nil || w.orcTaken) {
+		w.m.Orders[*w.order].Priority = priority
+	} else if priority != "" {
+		w.priority = priority
+	}
+}
+
+// closeOrder ends the scope of OBR. An ORC that no OBR followed is an order
+// by itself (LAW "nothing to do", ORL).
+func (w *walk) closeOrder() {
+	w.statusRows()
+	w.orphanControl()
+	if w.trailing { // the specimen of this OBR is not the next one's
+		w.spm, w.sac = nil, nil
+	}
+	w.orc, w.obr, w.order, w.orcTaken = nil, nil, nil, false
+	w.trail, w.result = nil, -1
+	w.orderFrom = len(w.m.Results)
+	if w.spm != nil || w.sac != nil {
+		w.specimen, w.second = w.resolve()
+	} else {
+		w.specimen, w.second = "", ""
+	}
+}
+
+// orphanControl makes an order of an ORC that no OBR followed.
+func (w *walk) orphanControl() {
+	if w.orc != nil && !w.orcTaken {
+		w.obr, w.orcTaken = nil, true
+		w.openOrder(w.orcAt)
+	}
+}

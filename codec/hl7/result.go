@@ -1,0 +1,244 @@
+package hl7
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/assaybus/assaybus/codec"
+)
+
+// observation reads OBX (HL7 v2.5.1 §7.4.2).
+func (w *walk) observation(i int, r []string) {
+	w.orphanControl()
+	if w.order == nil && !w.covered {
+		w.covered = true
+		w.addGroup()
+	}
+	w.result, w.target = len(w.m.Results), toResult
+	w.m.Results = append(w.m.Results, codec.Result{
+		Specimen: w.specimen, InstrumentSpecimen: w.second, Patient: w.patient, Order: w.order, Record: i + 1,
+		ValueType: w.value(at(r, 2)),
+		Range:     strings.TrimSpace(w.whole(at(r, 7))),
+		Flags:     w.flagsOf(at(r, 8)),
+		Status:    w.status(at(r, 11), i),
+		Operator:  w.person(at(r, 16)),
+		Equipment: w.equipment(at(r, 18)),
+	})
+	x := &w.m.Results[w.result]
+	w.identify(x, r)
+	x.Units = w.units(at(r, 6), i)
+	x.ObservedAt = w.observedAt(r, i)
+	if x.Supplementary = w.supplementary(x, r); !w.attach(x, r, i) {
+		w.valueOf(x, at(r, 5), i)
+	}
+	if x.Status == "X" && x.Value == "" {
+		if reason := w.word(at(r, 8), 2); reason != "" {
+			x.Comments = append(x.Comments, reason)
+		}
+	}
+}
+
+// identify finds the test. The code is component 1 of OBX-3 (or the one that
+// Options.CodeComponent says), else the alternate one, else its text, else
+// OBX-4, where chemistry analyzers of Mindray and their like have the test's
+// name. Of a code with sub-components (GeneXpert: host test & result code &
+// assay) the first is the code, and the second stands in for a missing name.
+// OBX-4 is otherwise what keeps rows of one code apart: the aspect.
+func (w *walk) identify(x *codec.Result, r []string) {
+	if w.fromEDAN && w.identifyEDAN(x, r) {
+		return
+	}
+	id := w.d.first(at(r, 3))
+	x.Code, x.Name, x.CodeSystem = w.word(id, 1), w.word(id, 2), w.word(id, 3)
+	switch {
+	case w.o.CodeComponent > 0:
+		x.Code = w.word(id, w.o.CodeComponent)
+		if w.o.CodeComponent >= 4 && w.o.CodeComponent <= 6 {
+			fill(&x.Name, w.word(id, 5))
+			x.CodeSystem = w.word(id, 6)
+		}
+	case x.Code == "" && !strings.HasPrefix(w.word(id, 4), "S_"):
+		if x.Code = w.word(id, 4); x.Code != "" {
+			fill(&x.Name, w.word(id, 5))
+			x.CodeSystem = w.word(id, 6)
+		} else {
+			x.Code = x.Name
+		}
+	}
+	fill(&x.Name, strings.TrimSpace(w.decode(w.d.subpart(w.d.part(id, 1), 2))))
+	aspect := at(r, 4)
+	if len(aspect) > 256 { // an image that has slipped a field (URIT)
+		return
+	}
+	x.Aspect = strings.TrimSpace(w.whole(aspect))
+	if x.Name == "" && x.Aspect != "" && !startsWithDigit(x.Aspect) && x.ValueType != "ED" && strings.IndexByte(aspect, w.d.component) < 0 {
+		x.Name, x.Aspect = x.Aspect, ""
+		fill(&x.Code, x.Name)
+	}
+}
+
+func startsWithDigit(s string) bool { return s != "" && isDigit(s[0]) }
+
+// flagsOf are the identifiers of OBX-8, one for each repetition.
+func (w *walk) flagsOf(field string) []string {
+	if field == "" {
+		return nil
+	}
+	begin := len(w.flags)
+	for more := true; more; {
+		var first string
+		first, field, more = w.d.nextRepetition(field)
+		if flag := w.value(first); flag != "" {
+			w.flags = append(w.flags, flag)
+		}
+	}
+	if begin == len(w.flags) {
+		return nil
+	}
+	return w.flags[begin:len(w.flags):len(w.flags)]
+}
+
+// status is OBX-11 by HL7 table 0085; a missing one is final, as instruments
+// that leave it out mean it.
+func (w *walk) status(field string, record int) string {
+	s := w.value(field)
+	if len(s) == 1 && s[0] >= 'a' && s[0] <= 'z' {
+		s = strings.ToUpper(s)
+	}
+	switch {
+	case s == "":
+		return "F"
+	case len(s) > 1 || !strings.Contains("BCDFINOPRSUVWX", s):
+		w.warn(record, 11, codec.WarnUnknownStatus)
+	}
+	return s
+}
+
+// person is component 1, else 2: the id of a person, else the family name.
+func (w *walk) person(field string) string {
+	if id := w.word(field, 1); id != "" {
+		return id
+	}
+	return w.word(field, 2)
+}
+
+// equipment are the identifiers of OBX-18, repetitions as sent.
+func (w *walk) equipment(field string) string {
+	if w.d.repetition == 0 || strings.IndexByte(field, w.d.repetition) < 0 {
+		return w.value(field)
+	}
+	var b strings.Builder
+	b.Grow(len(field))
+	for more := true; more; {
+		var first string
+		first, field, more = w.d.nextRepetition(field)
+		if id := w.value(first); id != "" {
+			if b.Len() > 0 {
+				b.WriteByte(w.d.repetition)
+			}
+			b.WriteString(id)
+		}
+	}
+	return b.String()
+}
+
+// units are the code of OBX-6, else its text. An unescaped caret of a power
+// (10^9/L) is no component separator (protocols.md §6.1).
+func (w *walk) units(field string, record int) string {
+	if field == "" {
+		return ""
+	}
+	code, text := w.word(field, 1), w.word(field, 2)
+	if code == "10" && startsWithDigit(text) {
+		w.warn(record, 6, codec.WarnUnescapedUnits)
+		return code + string(rune(w.d.component)) + text
+	}
+	if code == "" {
+		return text
+	}
+	return code
+}
+
+// observedAt is when the analysis was (OBX-19), else when the observation was
+// (OBX-14), else the time of the whole order (OBR-7), which holds for all its
+// observations (HL7 v2.5.1 §7.4.1.7).
+func (w *walk) observedAt(r []string, i int) string {
+	for _, n := range [...]int{19, 14} {
+		if t := w.time(at(r, n), i, n); t != "" {
+			return t
+		}
+	}
+	if w.order != nil {
+		return w.orderTime
+	}
+	return ""
+}
+
+// valueOf reads OBX-5: the text as sent with escapes decoded, the number
+// where the text is one.
+func (w *walk) valueOf(x *codec.Result, field string, record int) {
+	x.Value = strings.TrimSpace(w.whole(field))
+	if x.Value == "" {
+		return
+	}
+	if coded(x.ValueType) && w.systemOnly(field) {
+		x.Value, x.Supplementary = "", true // the qualitative twin of a quantitative row (cobas pro)
+		return
+	}
+	text := x.Value
+	switch x.ValueType {
+	case "SN": // comparator^number, with nothing behind it
+		if w.d.part(field, 3) != "" || w.d.part(field, 4) != "" {
+			return
+		}
+		text = w.word(field, 1) + w.word(field, 2)
+	case "CE", "CWE", "CNE", "CF", "ED", "RP", "DT", "TM", "TS", "DTM", "DR", "EI":
+		return
+	}
+	var code string
+	x.Number, x.Comparator, code = codec.Number(text, w.o.DecimalComma)
+	if code != "" {
+		w.warn(record, 5, code)
+	}
+	if x.Number != nil {
+		scale(x.Number, x.Units)
+	}
+	if w.class != 0 && x.Number != nil && *x.Number == -0x0FFFFFFF {
+		x.Number = nil // Mindray chemistry: "no valid result"
+	}
+}
+
+func coded(valueType string) bool { return valueType == "CE" || valueType == "CWE" }
+
+// systemOnly tells whether a coded value names a coding system and no code.
+func (w *walk) systemOnly(field string) bool {
+	if w.word(field, 1) != "" || w.word(field, 2) != "" {
+		return false
+	}
+	system := w.word(field, 3)
+	return strings.HasPrefix(system, "99") || strings.HasPrefix(system, "HL7")
+}
+
+// scale applies the power of ten of UCUM units such as 10*-1.{copies}/mL,
+// where the sender moved the point into the units (cobas 5800, 6800). 10*9/L
+// is no such factor: it is what the laboratory reads.
+func scale(number *float64, units string) {
+	power, ok := strings.CutPrefix(units, "10*")
+	if !ok {
+		return
+	}
+	power, annotation, ok := strings.Cut(power, ".")
+	if !ok || !strings.HasPrefix(annotation, "{") {
+		return
+	}
+	exponent, err := strconv.Atoi(power)
+	if err != nil || exponent < -30 || exponent > 30 {
+		return
+	}
+	// Through the text, so that 367 and -1 give 36.7 and not 36.700000000000003.
+	scaled, err := strconv.ParseFloat(strconv.FormatFloat(*number, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
+	if err == nil && !math.IsInf(scaled, 0) {
+		*number = scaled
+	}
+}

@@ -1,0 +1,222 @@
+package hl7
+
+import (
+	"strings"
+
+	"github.com/assaybus/assaybus/codec"
+)
+
+// walk is the state of reading one message segment by segment: what is
+// current is what a result belongs to.
+type walk struct {
+	t *text
+	m *codec.Message
+	o *codec.Options
+	d delimiters
+
+	code, trigger string // MSH-9
+	processing    string // MSH-11
+	class         byte   // MSH-16 as a result class (Mindray chemistry, Getein, EDAN); 0 = none
+	law           bool   // MSH-21 names an IHE LAW profile
+	fromEDAN      bool   // MSH-4 names EDAN
+	answers       bool   // there is an MSA
+	refill        bool   // an order that asks for an order: ORC-1 RF
+	display29     bool   // DSP lines of a sample download
+	paths         []path // Options.SpecimenPath as far as it is HL7's
+
+	pid, spm, sac, orc, obr []string // the current segments; nil = none
+	spmAt, orcAt            int      // their records
+	orcTaken                bool     // orc belongs to an order already
+	trailing                bool     // in this patient's part SPM comes behind its OBR
+	patient, order          *int
+	specimen, second        string   // of the current scope
+	trail                   []string // specimens named behind the current OBR
+	covered                 bool     // the current SPM or SAC has an order or a result
+	orderFrom               int      // first result of the current order
+	result                  int      // the current result, or -1
+	target                  target
+	pending                 []note
+	groups                  []group
+	named                   bool     // INV of the current specimen names a control
+	priority                string   // of a TQ1 before its OBR
+	orderTime               string   // OBR-7
+	flags                   []string // one backing array for the flags of all results
+	lastTime, lastRead      string   // many results carry the same time
+}
+
+type target int
+
+const (
+	toMessage target = iota
+	toPatient
+	toOrder
+	toResult
+	toPending // the order that will follow
+)
+
+type note struct {
+	text, source string
+	record       int
+}
+
+// group is what one order or specimen group is for.
+type group struct {
+	control     bool // says that it is quality control
+	named       bool // and names the control in INV
+	calibration bool // says that it is calibration
+}
+
+func newWalk(t *text, o *codec.Options) *walk {
+	m := &codec.Message{
+		Schema: codec.Schema, Protocol: Name, Charset: t.charset,
+		Records: t.records, Warnings: t.warn,
+	}
+	if t.obx > 0 {
+		m.Results = make([]codec.Result, 0, t.obx)
+	}
+	if t.obr > 0 {
+		m.Orders = make([]codec.Order, 0, t.obr)
+	}
+	w := &walk{t: t, m: m, o: o, d: t.d, result: -1, paths: hl7Paths(o.SpecimenPath)}
+	w.flags = make([]string, 0, t.obx)
+	w.layout(0)
+	return w
+}
+
+// warn notes a tolerance; record counts from 0 here and from 1 outside.
+func (w *walk) warn(record, field int, code string) {
+	w.m.Warnings = append(w.m.Warnings, codec.Warning{Record: record + 1, Field: field, Code: code})
+}
+
+// value is the first sub-component of the first component of the first
+// repetition, decoded and trimmed: the value of an id, a code, a flag.
+func (w *walk) value(field string) string { return w.word(field, 1) }
+
+// word is the first sub-component of component n of the first repetition. It
+// is read in one pass: nearly all of a message goes through here.
+func (w *walk) word(field string, n int) string {
+	begin, end, escaped := 0, len(field), false
+	d := &w.d
+scan:
+	for i := range len(field) {
+		switch c := field[i]; {
+		case c > d.highest: // no delimiter
+		case c == d.component:
+			if n == 1 {
+				end = i
+				break scan
+			}
+			n--
+			begin, escaped = i+1, false
+		case c == d.repetition, c == d.sub && n == 1:
+			end = i
+			break scan
+		case c == d.escape:
+			escaped = true
+		}
+	}
+	if n != 1 || begin == end {
+		return ""
+	}
+	leaf := field[begin:end]
+	if escaped || leaf[0] == '"' {
+		leaf = w.decode(leaf)
+	}
+	return strings.TrimSpace(leaf)
+}
+
+// whole is a field as text, separators as sent; trailing component and
+// repetition separators mean nothing (HL7 v2.5.1 §2.10) and are left out.
+func (w *walk) whole(field string) string {
+	end := len(field)
+	for end > 0 && (field[end-1] == w.d.component || field[end-1] == w.d.repetition && w.d.repetition != 0) {
+		end--
+	}
+	return w.decode(field[:end])
+}
+
+// time reads a time in the instrument's zone; a time that does not exist is
+// left out and warned about.
+func (w *walk) time(field string, record, n int) string {
+	leaf := w.d.subpart(w.d.part(w.d.first(field), 1), 1)
+	if leaf == "" {
+		return ""
+	}
+	if leaf == w.lastTime {
+		return w.lastRead
+	}
+	read, ok := codec.Timestamp(leaf, w.o.Location)
+	if !ok {
+		w.warn(record, n, codec.WarnBadTimestamp)
+		return ""
+	}
+	w.lastTime, w.lastRead = leaf, read
+	return read
+}
+
+// note attaches NTE to the nearest observation, order or patient.
+func (w *walk) note(i int, r []string) {
+	n := note{text: w.noteText(r), source: w.value(at(r, 2)), record: i + 1}
+	if n.text == "" {
+		return
+	}
+	switch w.target {
+	case toPatient:
+		if w.patient != nil {
+			p := &w.m.Patients[*w.patient]
+			p.Comments = append(p.Comments, n.text)
+			return
+		}
+	case toOrder:
+		o := &w.m.Orders[*w.order]
+		o.Comments = append(o.Comments, n.text)
+		return
+	case toResult:
+		if w.result >= 0 {
+			x := &w.m.Results[w.result]
+			x.Comments = append(x.Comments, n.text)
+			return
+		}
+	case toPending:
+		w.pending = append(w.pending, n)
+		return
+	}
+	w.m.Comments = append(w.m.Comments, codec.Comment{Text: n.text, Source: n.source, Record: n.record})
+}
+
+// noteText is NTE-3, repetitions as lines; senders that shift their fields
+// have it in NTE-4, or in NTE-2 where a one-letter source belongs.
+func (w *walk) noteText(r []string) string {
+	text := strings.TrimSpace(w.lines(at(r, 3)))
+	if text == "" {
+		text = strings.TrimSpace(w.lines(at(r, 4)))
+	}
+	if text == "" && len(at(r, 2)) > 2 {
+		text = strings.TrimSpace(w.lines(at(r, 2)))
+	}
+	return text
+}
+
+// lines is a field with one line for each repetition.
+func (w *walk) lines(field string) string {
+	if w.d.repetition == 0 || strings.IndexByte(field, w.d.repetition) < 0 {
+		return w.whole(field)
+	}
+	var b strings.Builder
+	for more := true; more; {
+		var first string
+		if first, field, more = w.d.nextRepetition(field); b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(w.whole(first))
+	}
+	return b.String()
+}
+
+// flushNotes gives notes that waited for an order to the message.
+func (w *walk) flushNotes() {
+	for _, n := range w.pending {
+		w.m.Comments = append(w.m.Comments, codec.Comment{Text: n.text, Source: n.source, Record: n.record})
+	}
+	w.pending = nil
+}
