@@ -102,7 +102,7 @@ func (w *walk) carrier() string {
 
 // specimen finds the specimen id: where the instrument's options say and
 // nowhere else, otherwise in O.3 component 1 (its repeats are several
-// specimens), otherwise in the first component of O.4 that holds something,
+// specimens, and then it is none of them alone), otherwise in the first component of O.4 that holds something,
 // or in its third where the bytes say rack^position^id^attribute.
 func (w *walk) specimen(o *codec.Order) {
 	if len(w.paths) > 0 {
@@ -119,11 +119,13 @@ func (w *walk) specimen(o *codec.Order) {
 			ids = append(ids, id)
 		}
 	}
-	if len(ids) > 0 {
+	switch ids = distinct(ids); len(ids) {
+	case 0:
+	case 1:
 		o.Specimen = ids[0]
-		if ids = distinct(ids); len(ids) > 1 {
-			o.Specimens = ids
-		}
+		return
+	default:
+		o.Specimens = ids
 		return
 	}
 	for repeat := range w.repeats(w.field(fieldCarrier)) {

@@ -14,6 +14,7 @@ type walk struct {
 	o       codec.Options
 	m       *codec.Message
 	d       delimiters
+	whole   string // the message as text
 	paths   []path
 	cells   []string // backs the fields of all records
 	flagged []string // backs the flags of all results
@@ -23,18 +24,18 @@ type walk struct {
 	closed  bool     // the record before was a terminator
 	ended   bool     // a terminator was seen
 
-	patient, order  *int // what the records at hand belong to; nil = nothing
-	result          int  // index of the result that comments belong to; -1 = none
-	patientRecord   []string
-	above           byte // the letter of the record before, C and M left out
-	count           struct{ p, o, r, q, s int }
-	miscounted      bool
-	header12        string // processing id as sent
-	function        string // H.11.1 of the Roche family
-	blob            *codec.Attachment
-	control         bool // the header says that all this is quality control
-	specimenMissing bool
-	lastTime        struct{ sent, read string } // results of one run share theirs
+	patient, order               *int // what the records at hand belong to; nil = nothing
+	result                       int  // index of the result that comments belong to; -1 = none
+	patientRecord                []string
+	above                        byte // the letter of the record before, C and M left out
+	count                        struct{ p, o, r, q, s int }
+	miscounted                   bool
+	header12                     string // processing id as sent
+	function                     string // H.11.1 of the Roche family
+	blob                         *codec.Attachment
+	control                      bool                        // the header says that all this is quality control
+	noSpecimen, severalSpecimens bool                        // said already
+	lastTime                     struct{ sent, read string } // results of one run share theirs
 }
 
 func newWalk(o codec.Options, charset string) *walk {
