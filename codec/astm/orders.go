@@ -11,7 +11,14 @@ import (
 func (w *walk) takePatient() {
 	w.forget()
 	w.counted(&w.count.p)
-	w.patientRecord = w.record
+	for n := 3; n <= 6; n++ {
+		w.controlPatient = w.controlPatient || w.anyLeaf(w.field(n), isControl)
+	}
+	for i, p := range w.paths {
+		if p.letter == 'P' {
+			w.paths[i].id = w.follow(p)
+		}
+	}
 	p := codec.Patient{Sex: w.text(9), BirthDate: w.time(8), Name: w.name(w.field(6)), Record: w.row}
 	if len(p.BirthDate) > len("2026-11-23") {
 		p.BirthDate = p.BirthDate[:len("2026-11-23")]
@@ -107,7 +114,10 @@ func (w *walk) carrier() string {
 func (w *walk) specimen(o *codec.Order) {
 	if len(w.paths) > 0 {
 		for _, p := range w.paths {
-			if o.Specimen = w.follow(p); o.Specimen != "" {
+			if o.Specimen = p.id; p.letter == 'O' {
+				o.Specimen = w.follow(p)
+			}
+			if o.Specimen != "" {
 				return
 			}
 		}
@@ -192,12 +202,7 @@ func (w *walk) controlOrder() bool {
 	if w.anyLeaf(w.field(16), isControl) || w.anyLeaf(w.field(fieldCarrier), func(leaf string) bool { return leaf == "QC" }) {
 		return true
 	}
-	for n := 2; n < min(6, len(w.patientRecord)); n++ { // P.3 to P.6
-		if w.anyLeaf(w.patientRecord[n], isControl) {
-			return true
-		}
-	}
-	return false
+	return w.controlPatient
 }
 
 func isControl(text string) bool {

@@ -26,7 +26,7 @@ type walk struct {
 
 	patient, order               *int // what the records at hand belong to; nil = nothing
 	result                       int  // index of the result that comments belong to; -1 = none
-	patientRecord                []string
+	controlPatient               bool // the patient at hand is a control
 	above                        byte // the letter of the record before, C and M left out
 	count                        struct{ p, o, r, q, s int }
 	miscounted                   bool
@@ -146,7 +146,10 @@ func (w *walk) take(fields []string) {
 
 // forget leaves every parent: what follows belongs to nothing before.
 func (w *walk) forget() {
-	w.patient, w.order, w.result, w.patientRecord = nil, nil, -1, nil
+	w.patient, w.order, w.result, w.controlPatient = nil, nil, -1, false
+	for i := range w.paths {
+		w.paths[i].id = ""
+	}
 	w.count.o, w.count.r = 0, 0
 }
 
