@@ -37,7 +37,7 @@ func queryComponent(list []string) int {
 
 func parsePath(text string) (path, bool) {
 	parts := strings.Split(strings.ToUpper(strings.TrimSpace(text)), ".")
-	if len(parts) < 2 || len(parts) > 3 || len(parts[0]) != 1 || !strings.Contains("OPQ", parts[0]) {
+	if len(parts) < 2 || len(parts) > 3 || len(parts[0]) != 1 || strings.IndexByte("OPQ", parts[0][0]) < 0 {
 		return path{}, false
 	}
 	p := path{letter: parts[0][0]}
@@ -58,10 +58,8 @@ func parsePath(text string) (path, bool) {
 // follow reads the place in the record at hand.
 func (w *walk) follow(p path) string {
 	for repeat := range w.repeats(w.field(p.field)) {
-		id := ""
-		if p.component == 0 {
-			id = w.firstValued(repeat)
-		} else {
+		id := w.firstValued(repeat)
+		if p.component > 0 {
 			id = w.decode(w.d.nth(repeat, p.component))
 		}
 		if id != "" {

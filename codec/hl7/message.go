@@ -85,12 +85,12 @@ func (w *walk) segment(i int, r []string) {
 		if w.o.Continuation != "separate" {
 			w.m.Pointer = w.value(at(r, 1))
 		}
+	case "ADD": // not joined to a segment before: the message before goes on
+		w.warn(i, 0, codec.WarnContinued)
 	default:
 		if !segmentName(r[0]) {
 			w.warn(i, 0, codec.WarnUnknownRecord)
 		}
-	case "ADD": // not joined to a segment before: the message before goes on
-		w.warn(i, 0, codec.WarnContinued)
 	}
 }
 

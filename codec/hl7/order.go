@@ -1,6 +1,7 @@
 package hl7
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/assaybus/assaybus/codec"
@@ -47,12 +48,7 @@ func (w *walk) appendIDs(ids []string, field string) []string {
 }
 
 func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 // name reads an XPN: family, given, further given names.
@@ -79,7 +75,7 @@ func (w *walk) birth(field string, record int) string {
 // sex is HL7 table 0001 where it is one of its letters, else as sent.
 func (w *walk) sex(field string) string {
 	s := w.value(field)
-	if len(s) == 1 && strings.Contains("mfuoaMFUOA", s) {
+	if len(s) == 1 && strings.IndexByte("mfuoaMFUOA", s[0]) >= 0 {
 		return strings.ToUpper(s)
 	}
 	return s

@@ -34,8 +34,9 @@ func cut(raw []byte, o *codec.Options) *text {
 		}
 	}
 	t.d, t.warn = readDelimiters(&t.head)
-	declared, shifted := t.declared(), false
+	declared := t.declared()
 	if bytes.IndexByte(raw, t.d.escape) >= 0 {
+		var shifted bool
 		if raw, shifted = translateShifts(raw, t.d.escape); shifted {
 			declared += "~ISO IR87"
 		}

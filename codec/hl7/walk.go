@@ -180,6 +180,7 @@ func (w *walk) note(i int, r []string) {
 	case toPending:
 		w.pending = append(w.pending, n)
 		return
+	case toMessage:
 	}
 	w.m.Comments = append(w.m.Comments, codec.Comment{Text: n.text, Source: n.source, Record: n.record})
 }
