@@ -1,4 +1,11 @@
 /*
+Package codec says what an instrument protocol is: bytes and a Conn in,
+messages out. It and everything below it is pure: no sockets, no files, no
+logging, no NATS. A protocol holds a conversation with an instrument over a
+[Conn] and hands every complete message to a [Host]; nil from
+[Host.Receive] is the only thing that lets the instrument hear a positive
+acknowledgement.
+
 # The parsed message
 
 What a consumer reads in lab.parsed.… is one [Message] as JSON; its schema is
