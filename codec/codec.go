@@ -1,9 +1,3 @@
-// Package codec says what an instrument protocol is: bytes and a Conn in,
-// messages out. It and everything below it is pure: no sockets, no files, no
-// logging, no NATS. A protocol holds a conversation with an instrument over a
-// [Conn] and hands every complete message to a [Host]; nil from
-// [Host.Receive] is the only thing that lets the instrument hear a positive
-// acknowledgement.
 package codec
 
 import (
