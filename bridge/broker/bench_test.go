@@ -13,7 +13,7 @@ import (
 
 // BenchmarkPublish is one confirmed (fsynced) message of 1 KiB in LAB_RAW.
 func BenchmarkPublish(b *testing.B) {
-	for _, n := range []int{1, 16, 64} {
+	for _, n := range []int{1, 8, 16, 32, 64, 100, 300, 1000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			bus := open(b, config(b))
 			var count atomic.Int64

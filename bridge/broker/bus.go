@@ -49,6 +49,8 @@ type Bus struct {
 	js   jetstream.JetStream
 	want []jetstream.StreamConfig
 
+	committers map[string]*committer // by stream; not changed after open
+
 	links   chan *nats.Msg
 	dropped atomic.Uint64
 
@@ -131,6 +133,12 @@ func (b *Bus) open(ctx context.Context) error {
 			return fmt.Errorf("store folder %s: %w; restore the folder from a copy, or name an empty one, before instruments are connected", b.c.Data, reason)
 		}
 	}
+	b.committers = map[string]*committer{}
+	for _, s := range b.want {
+		if s.AllowAtomicPublish {
+			b.committers[s.Name] = &committer{bus: b, stream: s.Name, atomic: true}
+		}
+	}
 	return nil
 }
 
@@ -159,6 +167,9 @@ func (b *Bus) Close(ctx context.Context) error {
 		b.stop()
 		b.wg.Wait()
 		b.setSick(ErrClosed)
+		for _, c := range b.committers {
+			c.close()
+		}
 		b.closed = b.release(ctx)
 	})
 	return b.closed

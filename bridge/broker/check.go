@@ -63,6 +63,7 @@ func merge(info *jetstream.StreamInfo, want jetstream.StreamConfig) (next jetstr
 	next.AllowDirect = want.AllowDirect
 	next.DenyDelete = have.DenyDelete || want.DenyDelete
 	next.Compression = want.Compression
+	next.AllowAtomicPublish = have.AllowAtomicPublish || want.AllowAtomicPublish
 
 	next.MaxBytes = want.MaxBytes
 	if stored := int64(info.State.Bytes); want.MaxBytes > 0 && want.MaxBytes < stored {
@@ -83,6 +84,7 @@ func merge(info *jetstream.StreamInfo, want jetstream.StreamConfig) (next jetstr
 	}
 	changed = next.MaxMsgSize != have.MaxMsgSize || next.AllowDirect != have.AllowDirect ||
 		next.DenyDelete != have.DenyDelete || next.Compression != have.Compression ||
+		next.AllowAtomicPublish != have.AllowAtomicPublish ||
 		next.MaxBytes != have.MaxBytes || next.MaxAge != have.MaxAge ||
 		next.Duplicates != have.Duplicates || next.Replicas != have.Replicas
 	return next, notes, changed

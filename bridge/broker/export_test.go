@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -23,6 +24,46 @@ func CheckVersion(v string) error { return checkVersion(v) }
 func Merge(info *jetstream.StreamInfo, want jetstream.StreamConfig) (jetstream.StreamConfig, []string, bool) {
 	return merge(info, want)
 }
+
+// Restart replaces the embedded server, as the watcher does when it is ill.
+func (b *Bus) Restart(ctx context.Context) error { return b.restart(ctx) }
+
+// Hold has publications to a stream queue up until release is called.
+func (b *Bus) Hold(stream string) (release func()) {
+	c := b.committers[stream]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.batch = true
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.batch = false
+		c.dispatch()
+	}
+}
+
+// Queued is how many publications wait for a batch.
+func (b *Bus) Queued(stream string) int {
+	c := b.committers[stream]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue)
+}
+
+// Batches is how many batches were committed.
+func (b *Bus) Batches(stream string) uint64 {
+	c := b.committers[stream]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.batches
+}
+
+// Cost is the estimate of the committer.
+type Cost struct{ c cost }
+
+func (c *Cost) Single(took time.Duration, flying int)          { c.c.single(took, flying) }
+func (c *Cost) Batch(took time.Duration, n int, now time.Time) { c.c.batch(took, n, now) }
+func (c *Cost) Crossover(now time.Time) int                    { return c.c.crossover(now) }
 
 // Restarts is the back-off of the watcher.
 type Restarts struct{ r restarts }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,10 +17,11 @@ import (
 // over which the server closes the connection for good.
 const maxSubject = 400
 
-// Publish is [bridge.Publisher]'s: one synchronous attempt, confirmed by the
-// stream named and no other. While the store is unhealthy it fails at once with
-// the reason, and an attempt in flight fails as soon as that is known. A ctx
-// without a deadline gets 5 s: a frozen stream answers nothing.
+// Publish is [bridge.Publisher]'s: one attempt, confirmed by the stream named
+// and no other, together with what others publish meanwhile (see committer).
+// While the store is unhealthy it fails at once with the reason, and an attempt
+// in flight fails as soon as that is known. A ctx without a deadline gets 5 s:
+// a frozen stream answers nothing.
 //
 // Errors wrap [bridge.ErrTooLarge] and [ErrSubject], which repeating does not
 // cure, and [ErrFull], which it may. None holds content or the subject.
@@ -31,20 +33,41 @@ func (b *Bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", p.Stream, err)
 	}
+	if _, ok := ctx.Deadline(); !ok {
+		limited, cancel := context.WithTimeout(ctx, publishPatience)
+		defer cancel()
+		ctx = limited
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(epoch, func() { cancel(context.Cause(epoch)) })()
 
+	publish := b.single
+	if c := b.committers[p.Stream]; c != nil {
+		publish = c.publish
+	}
+	receipt, err := publish(ctx, p)
+	if err != nil {
+		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", p.Stream, err)
+	}
+	return receipt, nil
+}
+
+// publishPatience is for callers without a deadline.
+const publishPatience = 5 * time.Second
+
+// single publishes one message by itself.
+func (b *Bus) single(ctx context.Context, p bridge.Publication) (bridge.Receipt, error) {
 	m := message(p.Subject, p.Header, p.Body)
 	if p.ID != "" {
 		m.Header[subjects.HeaderMsgID] = []string{p.ID}
 	}
 	ack, err := b.js.PublishMsg(ctx, m, jetstream.WithExpectStream(p.Stream), jetstream.WithRetryAttempts(0))
 	if err != nil {
-		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", p.Stream, b.publishError(ctx, err))
+		return bridge.Receipt{}, b.publishError(ctx, err)
 	}
 	if ack.Stream != p.Stream { // a second stream on our subjects answered first
-		return bridge.Receipt{}, fmt.Errorf("publish to %s: stream %s answered instead; narrow its subjects", p.Stream, ack.Stream)
+		return bridge.Receipt{}, fmt.Errorf("stream %s answered instead; narrow its subjects", ack.Stream)
 	}
 	return bridge.Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }

@@ -40,6 +40,8 @@ func (c Config) streams() []jetstream.StreamConfig {
 		DenyDelete:  true,
 		AllowDirect: true,
 		Replicas:    c.Replicas,
+
+		AllowAtomicPublish: true, // one fsync for many: see committer
 	}
 	parsed := raw
 	parsed.Name = subjects.StreamParsed
@@ -57,7 +59,8 @@ func (c Config) streams() []jetstream.StreamConfig {
 	link.MaxMsgsPerSubject = linkMaxPerSubject
 	link.Duplicates = linkWindow
 	link.DenyDelete = false
-	if c.Replicas == 1 { // the server has no asynchronous replicas
+	link.AllowAtomicPublish = false // asynchronous persistence excludes it
+	if c.Replicas == 1 {            // the server has no asynchronous replicas
 		link.PersistMode = jetstream.AsyncPersistMode
 	}
 	return []jetstream.StreamConfig{raw, parsed, link}

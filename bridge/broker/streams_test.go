@@ -92,7 +92,7 @@ func TestStreamRefused(t *testing.T) {
 				if err := js.DeleteStream(t.Context(), row.stream); err != nil {
 					t.Fatal(err)
 				}
-				conf.DenyDelete = false
+				conf.DenyDelete, conf.AllowAtomicPublish = false, false // some of the settings exclude them
 				row.edit(&conf)
 				if _, err := js.CreateStream(t.Context(), conf); err != nil {
 					t.Fatal(err)
