@@ -200,7 +200,7 @@ func TestShiftBetweenSequences(t *testing.T) {
 		`\T\C0000\T\`:       "&C0000&",
 		`\F\M280042\F\`:     "|M280042|",
 		`\X41\C2842\X42\`:   "AC2842B",
-		`\.br\C2842\.br\`:   "\nC2842\n",
+		`x\.br\C2842\.br\y`: "x\nC2842\ny",
 		`a\C2842\b`:         "ab",
 		`C:\temp\C2842 \T\`: `C:\temp\C2842 &`,
 	} {
