@@ -139,7 +139,7 @@ type Options struct {
 	Location       *time.Location // zone of times without one; nil = UTC
 	Charset        string         // overrides what the message says; "" = trust it
 	DecimalComma   bool           // "5,9" is a number and "161.152" has a thousands point
-	SpecimenPath   []string       // where the specimen id is, first non-empty wins: "O.4.3", "SPM-2.1"
+	SpecimenPath   []string       // where the specimen id is, first non-empty wins: "O.4.3", "SPM-2/[0-9]{6,}$"; see [Place]
 	CodeComponent  int            // component of R.3 or OBX-3 that is the test code; 0 = by the protocol's rule
 	AckMode        string         // HL7: "" or auto, original, enhanced, always_aa, never
 	StoreFailure   string         // HL7: "" or close, reject

@@ -16,6 +16,7 @@ type walk struct {
 	d       delimiters
 	whole   string // the message as text
 	paths   []path
+	asking  *path    // where queries name their specimen; nil = by the standard
 	cells   []string // backs the fields of all records
 	flagged []string // backs the flags of all results
 	record  []string // the record at hand
@@ -38,9 +39,9 @@ type walk struct {
 	lastTime                     struct{ sent, read string } // results of one run share theirs
 }
 
-func newWalk(o codec.Options, charset string) *walk {
+func newWalk(p *Protocol, charset string) *walk {
 	return &walk{
-		o: o, result: -1, paths: paths(o.SpecimenPath),
+		o: p.o, result: -1, paths: orderPaths(p.paths), asking: p.asking,
 		m: &codec.Message{Schema: codec.Schema, Protocol: Name, Kind: codec.KindOther, Charset: charset},
 	}
 }
