@@ -70,6 +70,22 @@ type Meter interface {
 	Quirk(name string)
 }
 
+// Batcher is what a Host may also be: it is told in which batch a message
+// came, which its bytes may not say.
+type Batcher interface {
+	// Batch is called before each Receive whose message may have come in a
+	// batch, with the batch's control id; "" = in none.
+	Batch(id string)
+}
+
+// NoteBatch tells host, when it is a [Batcher], the batch of the message that
+// it receives next.
+func NoteBatch(host Host, id string) {
+	if b, ok := host.(Batcher); ok {
+		b.Batch(id)
+	}
+}
+
 // Event is something that a link counts. The names are the label values of
 // the metrics.
 type Event string

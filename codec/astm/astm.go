@@ -56,6 +56,7 @@ func Kind() codec.Kind {
 	return codec.Kind{
 		Name:   Name,
 		Quirks: quirks(),
+		Noted:  noted(),
 		New:    func(o codec.Options) (codec.Protocol, error) { return New(o) },
 		Speaks: speaks,
 		Owns:   owns,

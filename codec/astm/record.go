@@ -1,6 +1,7 @@
 package astm
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/assaybus/assaybus/codec"
@@ -183,6 +184,14 @@ func (w *walk) takeTerminator() {
 	switch strings.ToUpper(w.m.Termination) {
 	case "T", "R", "E":
 		w.warn(3, codec.WarnAborted)
+	}
+}
+
+// needed notes that the message would have been read otherwise without the
+// quirk.
+func (w *walk) needed(quirk string) {
+	if !slices.Contains(w.m.Quirks, quirk) {
+		w.m.Quirks = append(w.m.Quirks, quirk)
 	}
 }
 

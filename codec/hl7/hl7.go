@@ -59,6 +59,7 @@ func Kind() codec.Kind {
 	return codec.Kind{
 		Name:    Name,
 		Quirks:  quirks(),
+		Noted:   noted(),
 		New:     func(o codec.Options) (codec.Protocol, error) { return New(o) },
 		Speaks:  speaks,
 		Owns:    owns,
@@ -68,7 +69,17 @@ func Kind() codec.Kind {
 
 func quirks() []codec.Quirk {
 	return []codec.Quirk{
-		{Name: echoControl, Help: "our acknowledgement carries the control id of the message as its own (Mindray BS and CL families print it so)"},
+		{Name: quirkEchoControl, Help: "our acknowledgement carries the control id of the message as its own (Mindray BS and CL families print it so)"},
+	}
+}
+
+// noted are the oddities that are always tolerated.
+func noted() []codec.Quirk {
+	return []codec.Quirk{
+		{Name: quirkNoEndBlock, Help: "a block did not end before the next message began"},
+		{Name: quirkNoBlockCR, Help: "no CR behind an end block (heartbeats, several blocks in one segment)"},
+		{Name: quirkUnframed, Help: "a message without a block around it"},
+		{Name: quirkShiftedMSH, Help: "the header has a field too few or too many before MSH-9 (Snibe, faulty hosts)"},
 	}
 }
 
