@@ -31,6 +31,7 @@ type conn struct {
 	peer     string
 	messages int      // received, complete or not
 	quirks   []string // noted for the message in progress
+	batch    string   // of the message in progress
 	pending  []byte   // read but not used: the next Read returns them
 	first    [64]byte // the only read buffer of a silent connection
 
@@ -220,14 +221,17 @@ func (c *conn) Quirk(name string) {
 	}
 }
 
+// Batch notes in which batch the message in progress came.
+func (c *conn) Batch(id string) { c.batch = id }
+
 // reception begins the record of one message.
 func (c *conn) reception(raw []byte) Reception {
 	c.messages++
 	r := Reception{
 		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
-		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks,
+		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks, Batch: c.batch,
 	}
-	c.quirks = nil
+	c.quirks, c.batch = nil, ""
 	return r
 }
 
@@ -274,6 +278,9 @@ func (c *conn) count(o Outcome, size int) {
 			for _, w := range m.Warnings {
 				s.Warnings[w.Code]++
 			}
+		}
+		for _, q := range o.Derived.Quirks {
+			s.Quirks[q]++
 		}
 		if s.State == StateRefusing {
 			s.State, s.Problem = StateConnected, ""

@@ -37,6 +37,7 @@ const (
 	HeaderReceivedAt  = "Assaybus-Received-At"
 	HeaderRawSequence = "Assaybus-Raw-Sequence"
 	HeaderQuirks      = "Assaybus-Quirks"
+	HeaderBatch       = "Assaybus-Batch"
 	HeaderReplay      = "Assaybus-Replay"
 	HeaderPeer        = "Assaybus-Peer"
 
