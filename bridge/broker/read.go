@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,15 +23,6 @@ type Archive struct {
 var (
 	_ bridge.Archive   = (*Archive)(nil)
 	_ bridge.Publisher = (*Archive)(nil)
-)
-
-// The bounds of reading. A pull takes messages until one of the two is
-// reached; the bytes are above the largest message there can be.
-const (
-	pullMessages = 256
-	pullBytes    = 2 * MaxPayload
-	pullWait     = 5 * time.Second // without a message: ask whether there is one
-	pullResets   = 4               // attempts to go on after a disconnect
 )
 
 // ErrNoStream is a stream that the bus does not have.
@@ -75,76 +64,10 @@ func (a *Archive) Get(ctx context.Context, stream string, sequence uint64) (brid
 	if err != nil {
 		return bridge.Stored{}, fmt.Errorf("%s %d: %w", stream, sequence, err)
 	}
+	for _, added := range []string{jetstream.StreamHeader, jetstream.SubjectHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer} {
+		delete(m.Header, added) // by the answer, not by who published
+	}
 	return bridge.Stored{Stream: stream, Subject: m.Subject, Sequence: m.Sequence, At: m.Time, Header: m.Header, Body: m.Data}, nil
-}
-
-// Scan gives the messages of q in the order of the stream and ends behind the
-// last one. It pulls a batch at a time, so that a slow reader holds neither
-// the server nor much memory. An error is the last thing it gives.
-func (a *Archive) Scan(ctx context.Context, q bridge.Query) iter.Seq2[bridge.Stored, error] {
-	return func(yield func(bridge.Stored, error) bool) {
-		if err := a.scan(ctx, q, yield); err != nil {
-			yield(bridge.Stored{}, fmt.Errorf("read %s: %w", q.Stream, err))
-		}
-	}
-}
-
-func (a *Archive) scan(ctx context.Context, q bridge.Query, yield func(bridge.Stored, error) bool) error {
-	consumer, err := a.js.OrderedConsumer(ctx, q.Stream, ordered(q))
-	if err != nil {
-		return streamError(q.Stream, err)
-	}
-	if info := consumer.CachedInfo(); info != nil && info.NumPending == 0 {
-		return nil
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	defer context.AfterFunc(ctx, messages.Stop)()
-	for {
-		m, err := messages.Next(jetstream.NextMaxWait(pullWait))
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, nats.ErrTimeout):
-			if info, err := consumer.Info(ctx); err != nil || info.NumPending > 0 {
-				return fmt.Errorf("the bus sent nothing for %v; look at the server's log and run again", pullWait)
-			}
-			return nil // what was pending has aged out
-		case err != nil:
-			return err
-		}
-		at, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		if at.Sequence.Stream > q.To {
-			return nil
-		}
-		s := bridge.Stored{
-			Stream: at.Stream, Subject: m.Subject(), Sequence: at.Sequence.Stream, At: at.Timestamp,
-			Header: m.Headers(), Body: m.Data(),
-		}
-		if s.Sequence >= q.From && !yield(s, nil) || at.NumPending == 0 {
-			return nil
-		}
-	}
-}
-
-// ordered is the consumer that reads q.
-func ordered(q bridge.Query) jetstream.OrderedConsumerConfig {
-	c := jetstream.OrderedConsumerConfig{
-		FilterSubjects: q.Subjects, HeadersOnly: q.HeadersOnly, MaxResetAttempts: pullResets, DeliverPolicy: jetstream.DeliverAllPolicy,
-	}
-	switch {
-	case !q.Since.IsZero():
-		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &q.Since
-	case q.From > 0:
-		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, q.From
-	}
-	return c
 }
 
 // streamError says what to do about a stream that is not there.
