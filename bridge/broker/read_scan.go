@@ -64,7 +64,7 @@ func (s *scan) run(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, ErrNoStream), errors.Is(err, errSilent):
+		case errors.Is(err, ErrNoStream):
 			return err
 		case err == nil || s.last > before:
 			failures = 0
