@@ -10,3 +10,6 @@ func Backoff(ctx context.Context, n int, after func()) {
 		after()
 	}
 }
+
+// WireSize is what a publication counts against the payload limit.
+func WireSize(p Publication) int { return wireSize(p) }
