@@ -127,7 +127,7 @@ func stories() []story {
 			return []ingest.Delivery{
 				replayed(delivered(t, 2, of("a", result("S1", "WBC", "2", "F")))), delivered(t, 1, of("a", result("S1", "WBC", "1", "F"))),
 			}
-		}, []string{"a/1 S1 WBC 2 +"}, false},
+		}, []string{"a/1 S1 WBC 2 +", "a/2 S1 WBC 1 -"}, false},
 		{"correction", func(t *testing.T) []ingest.Delivery {
 			return []ingest.Delivery{
 				delivered(t, 1, of("a", result("S1", "WBC", "5.9", "F"), result("S1", "RBC", "4.7", "F"))),
@@ -313,14 +313,14 @@ func testColumns(t *testing.T, open func(*testing.T) (ingest.Sink, *sql.DB)) {
 		`SELECT instrument, specimen, instrument_specimen, patient, code, code_system, name, aspect, value, value_type, number, comparator, units, range,
 			flags, status, observed_text, operator, equipment, comments, raw_sequence, revision FROM results WHERE specimen = 'S1'`: {
 			"xn1000|S1|3^7|P1|WBC|L|Leucocytes|F|<5.90|NM|5.9|<|10*3/uL|4.0-10.0|H,A|F|2026-11-23T08:36:00+02:00|tech1|XN-1|one\ntwo|42|1"},
-		`SELECT code, number, observed_at, observed_text FROM results WHERE NOT current OR specimen IS NULL`:             {"X|NULL|NULL|2026-11"},
-		`SELECT code FROM results WHERE supplementary AND current`:                                                       {"WBC"},
-		`SELECT type, version, control_id, sender, processing, sent_at, raw_sequence, sequence FROM messages`:            {"ORU^R01|2.3.1|77|XN|production|NULL|42|42"},
-		`SELECT specimen, placer, rack, tests, priority, material, patient, item FROM orders WHERE current`:              {"S1|O1|3^7|WBC,RBC|R|blood|P1|1"},
-		`SELECT specimens, tests, item FROM queries WHERE wants_all AND current`:                                         {"S1,S2|ALL|1"},
-		`SELECT count(*) FROM results WHERE instrument = 'xn1000' AND received_at >= '2026-11-23T06:00:42.123456Z'`:      {"2"},
-		`SELECT count(*) FROM results WHERE instrument = 'xn1000' AND received_at >= '2026-11-23T06:00:42.123457Z'`:      {"0"},
-		`SELECT count(*) FROM results WHERE observed_at = '2026-11-23T06:36:00.000000Z'`:                                 {"1"},
+		`SELECT code, number, observed_at, observed_text FROM results WHERE NOT current OR specimen IS NULL`:                             {"X|NULL|NULL|2026-11"},
+		`SELECT code FROM results WHERE supplementary AND current`:                                                                       {"WBC"},
+		`SELECT type, version, control_id, sender, processing, sent_at, raw_sequence, sequence FROM messages`:                            {"ORU^R01|2.3.1|77|XN|production|NULL|42|42"},
+		`SELECT specimen, placer, rack, tests, priority, material, patient, item FROM orders WHERE current`:                              {"S1|O1|3^7|WBC,RBC|R|blood|P1|1"},
+		`SELECT specimens, tests, item FROM queries WHERE wants_all AND current`:                                                         {"S1,S2|ALL|1"},
+		`SELECT count(*) FROM results WHERE instrument = 'xn1000' AND received_at >= '2026-11-23T06:00:42.123456Z'`:                      {"2"},
+		`SELECT count(*) FROM results WHERE instrument = 'xn1000' AND received_at >= '2026-11-23T06:00:42.123457Z'`:                      {"0"},
+		`SELECT count(*) FROM results WHERE observed_at = '2026-11-23T06:36:00.000000Z'`:                                                 {"1"},
 		`SELECT count(*) FROM orders WHERE collected_at = '2026-11-23T06:00:00.500000Z' AND received_at > '2026-11-23T00:00:00.000000Z'`: {"1"},
 	} {
 		if diff := cmp.Diff(want, lines(t, db, query)); diff != "" {

@@ -18,9 +18,9 @@ var migrations embed.FS
 type transaction interface {
 	among(column string) string
 	exec(ctx context.Context, sql string, parameter any) error
-	// newest returns the newest revisions of the messages, by message id, and
-	// the highest messages.id.
-	newest(ctx context.Context, ids []string) (map[string]revision, int64, error)
+	// known returns the revisions of the messages, by message id, and the
+	// highest messages.id.
+	known(ctx context.Context, ids []string) (map[string][]revision, int64, error)
 	// insert leaves failures out whose id is there already.
 	insert(ctx context.Context, table string, rows []row) error
 }
@@ -28,7 +28,7 @@ type transaction interface {
 // write puts batch into the tables: all that a sink does between begin and
 // commit.
 func write(ctx context.Context, tx transaction, batch []Delivery) error {
-	known, last, err := tx.newest(ctx, ids(batch))
+	known, last, err := tx.known(ctx, ids(batch))
 	if err != nil {
 		return err
 	}
@@ -108,9 +108,9 @@ func onConflict(table string) string {
 	return ""
 }
 
-// newestSQL asks for the newest revisions of the messages given.
-func newestSQL(tx transaction) string {
-	return "SELECT message_id, id, revision, sequence, stored_at, digest, raw_sequence, received_at FROM messages WHERE current AND " + tx.among("message_id")
+// knownSQL asks for the revisions of the messages given.
+func knownSQL(tx transaction) string {
+	return "SELECT message_id, id, revision, current, sequence, stored_at, digest, raw_sequence, received_at FROM messages WHERE " + tx.among("message_id")
 }
 
 // migration is one step of the tables.

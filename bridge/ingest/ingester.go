@@ -147,7 +147,7 @@ func (i *Ingester) consume(ctx context.Context, f feed) error {
 		if lost != nil {
 			return lost
 		}
-		if len(batch) == 0 && i.c.UntilEmpty {
+		if pending == 0 && i.c.UntilEmpty {
 			if done, err := f.empty(ctx); err == nil && done {
 				return nil
 			}

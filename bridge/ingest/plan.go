@@ -31,10 +31,10 @@ func ids(batch []Delivery) []string {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// newPlan decides what becomes of batch. known holds the newest revision of
-// every message of the batch that the database has; it is brought up to date.
-// next is the first messages.id that is free.
-func newPlan(batch []Delivery, known map[string]revision, next int64) plan {
+// newPlan decides what becomes of batch. known holds the revisions of every
+// message of the batch that the database has; it is brought up to date. next
+// is the first messages.id that is free.
+func newPlan(batch []Delivery, known map[string][]revision, next int64) plan {
 	p := plan{rows: map[string][]row{}}
 	for _, d := range batch {
 		if d.Failure != nil {
@@ -42,43 +42,56 @@ func newPlan(batch []Delivery, known map[string]revision, next int64) plan {
 			continue
 		}
 		id := clean(d.Message.ID)
-		last, old := known[id]
-		v, changed := follow(d, last, old)
+		older := known[id]
+		v, changed := follow(d, older)
 		if !changed {
 			continue
 		}
 		v.row = next
 		next++
-		if old {
-			p.retired = append(p.retired, last.row)
+		if !v.current {
+			p.retired = append(p.retired, v.row)
+		} else if n := newest(older); n != nil {
+			p.retired = append(p.retired, n.row)
+			n.current = false
 		}
-		if old || d.get(subjects.HeaderReplay) != "" || corrects(d.Message) {
+		if len(older) > 0 || d.get(subjects.HeaderReplay) != "" || corrects(d.Message) {
 			p.refresh = append(p.refresh, id)
 		}
-		known[id] = v
+		known[id] = append(older, v)
 		p.add(d, v)
 	}
 	return p
 }
 
-// follow is the revision that d makes, after last when there is one; changed
-// is false when d adds nothing: it came before, or the same bytes did.
-func follow(d Delivery, last revision, old bool) (v revision, changed bool) {
+// newest is the revision in force; nil when there is none.
+func newest(all []revision) *revision {
+	for n := range all {
+		if all[n].current {
+			return &all[n]
+		}
+	}
+	return nil
+}
+
+// follow is the revision that d makes beside the older ones; changed is false
+// when it makes none: it came before, or the same bytes did.
+func follow(d Delivery, older []revision) (v revision, changed bool) {
 	v = revision{
-		number: 1, sequence: int64(d.Sequence), storedAt: micro(d.StoredAt),
+		number: int64(len(older) + 1), current: true, sequence: int64(d.Sequence), storedAt: micro(d.StoredAt), digest: d.Digest(),
 		rawSequence: int64(d.Message.RawSequence), receivedAt: instant(d.Message.ReceivedAt),
 	}
-	// Sequences begin anew with a new bus, clocks may step: either says newer.
-	if old && v.sequence <= last.sequence && !v.storedAt.After(last.storedAt) {
-		return v, false
-	}
-	v.digest = d.Digest()
-	if !old {
+	n := newest(older)
+	if n == nil {
 		return v, true
 	}
-	v.number = last.number + 1
-	v.rawSequence, v.receivedAt = last.rawSequence, last.receivedAt
-	return v, v.digest != last.digest
+	v.rawSequence, v.receivedAt = n.rawSequence, n.receivedAt
+	// Sequences begin anew with a new bus, clocks may be set back: either says newer.
+	v.current = v.sequence > n.sequence || v.storedAt.After(n.storedAt)
+	if v.current {
+		return v, v.digest != n.digest
+	}
+	return v, !slices.ContainsFunc(older, func(o revision) bool { return o.digest == v.digest })
 }
 
 // corrects reports whether the message holds a corrected result.

@@ -127,29 +127,29 @@ func (t *postgresTx) exec(ctx context.Context, sql string, parameter any) error 
 	return err
 }
 
-func (t *postgresTx) newest(ctx context.Context, ids []string) (map[string]revision, int64, error) {
+func (t *postgresTx) known(ctx context.Context, ids []string) (map[string][]revision, int64, error) {
 	var last int64
 	if err := t.tx.QueryRow(ctx, "SELECT coalesce(max(id), 0) FROM messages").Scan(&last); err != nil {
 		return nil, 0, err
 	}
-	rows, err := t.tx.Query(ctx, newestSQL(t), ids)
+	rows, err := t.tx.Query(ctx, knownSQL(t), ids)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer rows.Close()
-	known := map[string]revision{}
+	known := map[string][]revision{}
 	for rows.Next() {
 		var id string
 		var received *time.Time
 		var v revision
-		if err := rows.Scan(&id, &v.row, &v.number, &v.sequence, &v.storedAt, &v.digest, &v.rawSequence, &received); err != nil {
+		if err := rows.Scan(&id, &v.row, &v.number, &v.current, &v.sequence, &v.storedAt, &v.digest, &v.rawSequence, &received); err != nil {
 			return nil, 0, err
 		}
 		v.storedAt = micro(v.storedAt)
 		if received != nil {
 			v.receivedAt = micro(*received)
 		}
-		known[id] = v
+		known[id] = append(known[id], v)
 	}
 	return known, last, rows.Err()
 }

@@ -54,6 +54,7 @@ func columns(table string) []string {
 type revision struct {
 	row         int64 // messages.id
 	number      int64
+	current     bool // it is the newest
 	sequence    int64
 	storedAt    time.Time
 	digest      string

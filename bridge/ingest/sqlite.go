@@ -128,29 +128,29 @@ func (t *sqliteTx) exec(ctx context.Context, sql string, parameter any) error {
 	return err
 }
 
-func (t *sqliteTx) newest(ctx context.Context, ids []string) (map[string]revision, int64, error) {
+func (t *sqliteTx) known(ctx context.Context, ids []string) (map[string][]revision, int64, error) {
 	var last int64
 	if err := t.tx.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM messages").Scan(&last); err != nil {
 		return nil, 0, err
 	}
-	rows, err := t.tx.QueryContext(ctx, newestSQL(t), jsonList(ids))
+	rows, err := t.tx.QueryContext(ctx, knownSQL(t), jsonList(ids))
 	if err != nil {
 		return nil, 0, err
 	}
 	defer rows.Close()
-	known := map[string]revision{}
+	known := map[string][]revision{}
 	for rows.Next() {
 		var id, stored string
 		var received sql.NullString
 		var v revision
-		if err := rows.Scan(&id, &v.row, &v.number, &v.sequence, &stored, &v.digest, &v.rawSequence, &received); err != nil {
+		if err := rows.Scan(&id, &v.row, &v.number, &v.current, &v.sequence, &stored, &v.digest, &v.rawSequence, &received); err != nil {
 			return nil, 0, err
 		}
 		if v.storedAt, err = time.Parse(sqliteTime, stored); err != nil {
 			return nil, 0, errors.New("messages.stored_at: not a time of ours")
 		}
 		v.receivedAt = instant(received.String)
-		known[id] = v
+		known[id] = append(known[id], v)
 	}
 	return known, last, rows.Err()
 }
