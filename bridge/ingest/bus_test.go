@@ -115,3 +115,23 @@ func marshal(t testing.TB, v any) []byte {
 	}
 	return body
 }
+
+// publishHistory adds to the messages of publishMany: ten repeats, ten
+// corrections, and ten messages that a replay decodes otherwise.
+func publishHistory(t testing.TB, bus *broker.Bus, messages int) {
+	t.Helper()
+	for k := range 10 {
+		nth := messages + 1 + 3*k
+		first := blood(k*100+1, 3)
+		publishMessage(t, bus, nth, first, "") // a repeat
+
+		corrected := result(first.Results[0].Specimen, first.Results[0].Code, "99", "C")
+		corrected.Aspect = "F"
+		publishMessage(t, bus, nth+1, of(fmt.Sprint("correction-", k), corrected), "")
+
+		better := blood(k*100+2, 3)
+		better.Results[0].Value += "0"
+		better.RawSequence = uint64(k*100 + 2)
+		publishMessage(t, bus, nth+2, better, "run-1")
+	}
+}

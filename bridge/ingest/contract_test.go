@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -232,7 +231,7 @@ func batchings() map[string]func([]ingest.Delivery) [][]ingest.Delivery {
 
 // testSink is the contract of a sink with our tables. open gives a fresh one
 // and a second look at its database.
-func testSink(t *testing.T, open func(*testing.T) (ingest.Sink, *sql.DB)) {
+func testSink(t *testing.T, open func(*testing.T) (ingest.Sink, look)) {
 	for _, s := range stories() {
 		t.Run(s.name, func(t *testing.T) {
 			for name, parted := range batchings() {
@@ -272,9 +271,7 @@ func testSink(t *testing.T, open func(*testing.T) (ingest.Sink, *sql.DB)) {
 		sink, db := open(t)
 		bad := delivered(t, 2, of("b", result("S1", "WBC", "5.9", "F")))
 		good := delivered(t, 1, of("a", result("S1", "WBC", "5.9", "F")))
-		if _, err := db.ExecContext(t.Context(), "CREATE UNIQUE INDEX one_control ON messages (control_id)"); err != nil {
-			t.Fatal(err)
-		}
+		lines(t, db, "CREATE UNIQUE INDEX one_control ON messages (control_id)")
 		good.Message.ControlID, bad.Message.ControlID = "7", "7"
 		err := sink.Write(t.Context(), []ingest.Delivery{good, bad})
 		if !isRefused(err) {
@@ -290,7 +287,7 @@ func testSink(t *testing.T, open func(*testing.T) (ingest.Sink, *sql.DB)) {
 }
 
 // testColumns writes a message with everything and reads what a LIS reads.
-func testColumns(t *testing.T, open func(*testing.T) (ingest.Sink, *sql.DB)) {
+func testColumns(t *testing.T, open func(*testing.T) (ingest.Sink, look)) {
 	number := 5.9
 	r := codec.Result{
 		Specimen: "S1", InstrumentSpecimen: "3^7", Code: "WBC", CodeSystem: "L", Name: "Leucocytes", Aspect: "F", Value: "<5.90", ValueType: "NM",
@@ -330,7 +327,7 @@ func testColumns(t *testing.T, open func(*testing.T) (ingest.Sink, *sql.DB)) {
 }
 
 // resultLines are the rows of results as a [story] has them.
-func resultLines(t *testing.T, db *sql.DB) []string {
+func resultLines(t *testing.T, db look) []string {
 	t.Helper()
 	rows := lines(t, db, `SELECT m.message_id, r.revision, r.specimen, r.code, r.value, CASE WHEN r.current THEN '+' ELSE '-' END, c.message_id
 		FROM results r JOIN messages m ON m.id = r.message LEFT JOIN messages c ON c.id = r.corrected_by`)

@@ -14,41 +14,14 @@ import (
 
 func isRefused(err error) bool { return errors.Is(err, ingest.ErrRefused) }
 
-// lines are the rows that query gives, columns separated by |.
-func lines(t testing.TB, db *sql.DB, query string) []string {
+// look is another program that looks at a database: it runs query and returns
+// the rows, columns separated by |.
+type look func(t testing.TB, query string) []string
+
+// lines are the rows that query gives.
+func lines(t testing.TB, db look, query string) []string {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), query)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []string
-	for rows.Next() {
-		fields := make([]sql.NullString, len(names))
-		into := make([]any, len(names))
-		for n := range fields {
-			into[n] = &fields[n]
-		}
-		if err := rows.Scan(into...); err != nil {
-			t.Fatal(err)
-		}
-		var words []string
-		for _, f := range fields {
-			if !f.Valid {
-				f.String = "NULL"
-			}
-			words = append(words, f.String)
-		}
-		all = append(all, strings.Join(words, "|"))
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return db(t, query)
 }
 
 // split takes a line apart; NULL is empty.
@@ -62,7 +35,7 @@ func split(line string) []string {
 	return words
 }
 
-func openSQLite(t testing.TB, path string) (ingest.Sink, *sql.DB) {
+func openSQLite(t testing.TB, path string) (ingest.Sink, look) {
 	t.Helper()
 	sink, err := ingest.Open(t.Context(), path)
 	if err != nil {
@@ -76,8 +49,8 @@ func openSQLite(t testing.TB, path string) (ingest.Sink, *sql.DB) {
 	return sink, lookSQLite(t, path)
 }
 
-// lookSQLite is another program that looks at the file.
-func lookSQLite(t testing.TB, path string) *sql.DB {
+// lookSQLite looks at the file.
+func lookSQLite(t testing.TB, path string) look {
 	t.Helper()
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(10000)"}
 	db, err := sql.Open("sqlite", dsn.String())
@@ -85,13 +58,47 @@ func lookSQLite(t testing.TB, path string) *sql.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return db
+	return func(t testing.TB, query string) []string {
+		t.Helper()
+		rows, err := db.QueryContext(t.Context(), query)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		defer rows.Close()
+		names, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for rows.Next() {
+			fields := make([]sql.NullString, len(names))
+			into := make([]any, len(names))
+			for n := range fields {
+				into[n] = &fields[n]
+			}
+			if err := rows.Scan(into...); err != nil {
+				t.Fatal(err)
+			}
+			words := make([]string, len(names))
+			for n, f := range fields {
+				words[n] = "NULL"
+				if f.Valid {
+					words[n] = f.String
+				}
+			}
+			all = append(all, strings.Join(words, "|"))
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		return all
+	}
 }
 
 func TestSQLite(t *testing.T) {
 	n := 0
 	folder := t.TempDir()
-	testSink(t, func(t *testing.T) (ingest.Sink, *sql.DB) {
+	testSink(t, func(t *testing.T) (ingest.Sink, look) {
 		n++
 		return openSQLite(t, filepath.Join(folder, fmt.Sprintf("results %d%%?.db", n)))
 	})
