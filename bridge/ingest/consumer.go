@@ -34,10 +34,6 @@ const (
 	askTimeout    = 5 * time.Second
 )
 
-// InboxPrefix is the prefix of the inbox of an ingester's connection
-// (nats.CustomInboxPrefix), so that its user needs to hear nothing else.
-func InboxPrefix(durable string) string { return "_INBOX_" + durable }
-
 // CheckDurable refuses a name that would not be one token of a subject.
 func CheckDurable(name string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(name) {

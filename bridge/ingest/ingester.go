@@ -81,7 +81,10 @@ func (i *Ingester) Run(ctx context.Context) error {
 		return err
 	}
 	f, err := i.open(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	if err := i.put(ctx, nil); err != nil { // is the database there?
