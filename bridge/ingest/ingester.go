@@ -82,14 +82,10 @@ func (i *Ingester) Run(ctx context.Context) error {
 	}
 	f, err := i.open(ctx)
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		return nil
 	case err != nil:
 		return err
-	}
-	if err := i.put(ctx, nil); err != nil { // is the database there?
-		f.close()
-		return nil
 	}
 	for {
 		err := i.consume(ctx, f)
@@ -140,6 +136,9 @@ func (i *Ingester) reopen(ctx context.Context) feed {
 
 // consume stores batch after batch. nil means that the end was asked for.
 func (i *Ingester) consume(ctx context.Context, f feed) error {
+	if i.put(ctx, nil) != nil { // is the database there? Not before the end
+		return nil
+	}
 	for ctx.Err() == nil {
 		batch, pending, lost := i.collect(ctx, f)
 		if err := i.store(ctx, batch); err != nil {
