@@ -211,11 +211,11 @@ func (l *listener) admit(ctx context.Context, nc net.Conn) {
 	}
 	c, err := l.server.open(i, nc)
 	if err != nil {
-		_ = nc.Close()
 		if errors.Is(err, errTooMany) {
 			l.server.say.warn("connections:"+i.ID, "connection refused", "instrument", i.ID, "error", err)
 			announce(l.server.links, LinkEvent{Site: l.server.site, Instrument: i.ID, Event: subjects.EventRefused, Reason: RefusedConnections, Peer: addr.String()})
 		}
+		_ = nc.Close()
 		return
 	}
 	go l.server.session(ctx, c)

@@ -116,8 +116,8 @@ func (l *listener) greet(ctx context.Context, nc net.Conn) {
 // refuse shuts the door on a caller that belongs to no instrument.
 func (l *listener) refuse(nc net.Conn, reason, message string) {
 	addr, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	defer func() { _ = nc.Close() }()
 	l.server.board.refuseCaller(reason)
-	_ = nc.Close()
 	l.server.say.warn("caller:"+reason+addr.Addr().String(), message, "address", addr.Addr(), "listener", l.addr)
 	announce(l.server.links, LinkEvent{Site: l.server.site, Event: subjects.EventRefused, Reason: reason, Peer: addr.String(), Address: l.addr})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/subjects"
 )
@@ -154,7 +155,7 @@ func (p *peer) hungUp(t *testing.T) {
 	t.Helper()
 	if b, err := p.r.ReadByte(); err == nil {
 		t.Fatalf("got %q, want the connection closed", b)
-	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
+	} else if codec.IsTimeout(err) {
 		t.Fatal("the connection is still open")
 	}
 }
@@ -302,5 +303,24 @@ func TestTooLargeNamesInstrumentAndLimit(t *testing.T) {
 	failed := w.bus.in(subjects.StreamParsed)
 	if len(failed) != 1 || !strings.HasSuffix(failed[0].Subject, ".oversize") || !strings.Contains(string(failed[0].Body), `a1`) || !strings.Contains(string(failed[0].Body), "10MiB") {
 		t.Errorf("failed %v, want oversize naming instrument and limit", failed)
+	}
+}
+
+// pitfalls 3.E41: connected means that somebody is there.
+func TestStateIsTheConnections(t *testing.T) {
+	w := start(t, callsUs)
+	w.links.await(t, "a1.listening")
+	if c := w.counters("a1"); c.State != bridge.StateWaiting {
+		t.Errorf("state %s with an open listener, want waiting", c.State)
+	}
+	p := w.call("a1")
+	p.say(t, "1", "+")
+	if c := w.counters("a1"); c.State != bridge.StateConnected {
+		t.Errorf("state %s with a caller, want connected", c.State)
+	}
+	_ = p.Close()
+	w.links.await(t, "a1.disconnected")
+	if c := w.counters("a1"); c.State != bridge.StateWaiting {
+		t.Errorf("state %s after the hang-up, want waiting", c.State)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
-// message is one H to L with n results.
+// numbered is one H to L with n results.
 func numbered(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString("H|\\^&|||cobas|||||||P|1\rP|1||PX1\rO|1|SX1||^^^GLU\r")
@@ -104,7 +104,7 @@ func TestTwoConnections(t *testing.T) {
 					t.Errorf("Serve %d = %v", i, err)
 				}
 			}()
-			go io.Copy(io.Discard, theirs)
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
 		}
 		for n, text := range []string{"H|\\^&\r", "O|1|SX%d\r", "L|1\r"} {
 			for i, c := range conns {

@@ -113,6 +113,9 @@ func (r *receiver) open(ctx context.Context, token []byte) error {
 		codec.NoteQuirk(r.host, quirkImplicitSession)
 		r.begin()
 		return r.session(ctx, token)
+	case k == whole: // the sender hears nothing and keeps its message
+		codec.Note(r.host, codec.EventOutside)
+		return nil
 	case k == record:
 		return r.unframed(ctx, token)
 	case k == noise && len(bytes.Trim(token, "\x00\r\n")) == 0:

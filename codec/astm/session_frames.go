@@ -204,6 +204,7 @@ func (r *receiver) deliver(ctx context.Context, raw []byte, f fate) error {
 		return nil
 	case unterminated:
 		codec.NoteQuirk(r.host, quirkUnterminate)
+	case complete:
 	}
 	return r.host.Receive(ctx, raw)
 }

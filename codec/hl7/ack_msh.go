@@ -23,7 +23,7 @@ type msh struct {
 // readMSH reads the header segment with its own delimiters.
 func readMSH(raw []byte) msh {
 	h := msh{sep: '|', enc: []byte(`^~\&`)}
-	seg := raw
+	var seg []byte
 	if at := nextMSH(raw, 0); at >= 0 {
 		seg = raw[at:]
 	} else if seg = bytes.TrimLeft(raw, " \t\r\n\x00\xEF\xBB\xBF"); startsMessage(seg) != codec.Yes {
