@@ -36,3 +36,6 @@ const (
 	FreeBytes = freeBytes
 	FreeCost  = freeCost
 )
+
+// Budget sets the memory of s for messages in flight; call it before Run.
+func Budget(s *Server, bytes int64) { s.memory.max = bytes }

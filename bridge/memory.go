@@ -19,6 +19,7 @@ const DefaultMemory = 256 << 20
 const (
 	freeBytes   = 64 << 10
 	freeCost    = 256 << 10
+	bufferCost  = 3 // a buffer that doubles, and the one it leaves
 	byteCost    = 20
 	recordCost  = 512
 	chargeBytes = 64 << 10 // the budget is asked in steps
@@ -88,12 +89,11 @@ func cost(raw []byte) int64 {
 	return int64(len(raw))*byteCost + int64(records)*recordCost
 }
 
-// charge notes n more bytes of a message in flight. Buffers grow by doubling:
-// a byte read is two held.
+// charge notes n more bytes of a message in flight.
 func (c *conn) charge(n int) error {
 	c.unsettled += n
 	most := c.inst.Options.MaxMessage + c.inst.Options.MaxFrame
-	want := 2 * int64(min(c.unsettled, most)-freeBytes)
+	want := bufferCost * int64(min(c.unsettled, most)-freeBytes)
 	if want <= c.held {
 		return nil
 	}
