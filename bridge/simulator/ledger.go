@@ -3,11 +3,14 @@ package simulator
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/assaybus/assaybus/codec"
 )
 
 // Digest is the sha-256 of a message as it was sent: what custody calls it.
@@ -43,13 +46,14 @@ type Entry struct {
 }
 
 // Ledger is what instruments were told about their messages. It is safe for
-// concurrent use; make it with [NewLedger].
+// concurrent use; make it with [NewLedger] or [NewTally].
 type Ledger struct {
 	mu        sync.Mutex
-	entries   map[Digest]*Entry
+	entries   map[Digest]*Entry // nil = a tally
 	latencies latencies
 	total     Totals
 	start     time.Time
+	before    int // acknowledged before start
 }
 
 // Totals are the ledger's sums.
@@ -60,13 +64,15 @@ type Totals struct {
 	Unanswered   int           `json:"unanswered"`   // sent by a protocol that asks for no answer (HL7 NE/NE)
 	Attempts     int           `json:"attempts"`     // transmissions
 	Repeats      int           `json:"repeats"`      // transmissions beyond the first of each message
+	Refused      int           `json:"refused"`      // transmissions that the bridge refused for now
 	Received     int           `json:"received"`     // messages from the bridge
 	Connections  int           `json:"connections"`  // made
 	Connected    int           `json:"connected"`    // open now
 	Faults       map[Fault]int `json:"faults,omitempty"`
 	Elapsed      time.Duration `json:"-"`
-	Rate         float64       `json:"rate"` // acknowledged per second since the first message
+	Rate         float64       `json:"rate"` // acknowledged per second since the first message, or [Ledger.Restart]
 	P50          time.Duration `json:"-"`    // acknowledgement latency
+	P90          time.Duration `json:"-"`
 	P99          time.Duration `json:"-"`
 	Max          time.Duration `json:"-"`
 	Failure      string        `json:"failure,omitempty"` // the last one, without content
@@ -78,6 +84,22 @@ func (t Totals) Open() int { return t.Sent - t.Acknowledged - t.Rejected - t.Una
 // NewLedger is an empty ledger.
 func NewLedger() *Ledger {
 	return &Ledger{entries: map[Digest]*Entry{}, total: Totals{Faults: map[Fault]int{}}}
+}
+
+// NewTally is a ledger of sums only: its memory does not grow however many
+// messages are played, and it has no Entries to verify.
+func NewTally() *Ledger {
+	l := NewLedger()
+	l.entries = nil
+	return l
+}
+
+// Restart begins rate and latencies anew, for a load that has warmed up; the
+// sums go on.
+func (l *Ledger) Restart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.start, l.before, l.latencies = time.Now(), l.total.Acknowledged, latencies{}
 }
 
 // Totals are the sums up to now.
@@ -92,9 +114,9 @@ func (l *Ledger) Totals() Totals {
 		t.Elapsed = time.Since(l.start)
 	}
 	if t.Elapsed > 0 {
-		t.Rate = float64(t.Acknowledged) / t.Elapsed.Seconds()
+		t.Rate = float64(t.Acknowledged-l.before) / t.Elapsed.Seconds()
 	}
-	t.P50, t.P99, t.Max = l.latencies.at(0.50), l.latencies.at(0.99), l.latencies.max
+	t.P50, t.P90, t.P99, t.Max = l.latencies.at(0.50), l.latencies.at(0.90), l.latencies.at(0.99), l.latencies.max
 	return t
 }
 
@@ -122,12 +144,19 @@ func (l *Ledger) change(f func(*Totals)) {
 }
 
 func (l *Ledger) begin(raw []byte) Digest {
-	d := DigestOf(raw)
+	var d Digest
+	if l.entries != nil {
+		d = DigestOf(raw)
+	}
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.start.IsZero() {
 		l.start = now
+	}
+	l.total.Sent++
+	if l.entries == nil {
+		return d
 	}
 	e := l.entries[d]
 	if e == nil {
@@ -135,23 +164,25 @@ func (l *Ledger) begin(raw []byte) Digest {
 		l.entries[d] = e
 	}
 	e.Plays++
-	l.total.Sent++
 	return d
 }
 
 func (l *Ledger) attempt(d Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries[d].Attempts++
+	if e := l.entries[d]; e != nil {
+		e.Attempts++
+	}
 	l.total.Attempts++
 }
 
 func (l *Ledger) acknowledge(d Digest, latency time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[d]
-	e.Acknowledged++
-	e.AcknowledgedAt, e.Latency = time.Now(), latency
+	if e := l.entries[d]; e != nil {
+		e.Acknowledged++
+		e.AcknowledgedAt, e.Latency = time.Now(), latency
+	}
 	l.total.Acknowledged++
 	l.latencies.add(latency)
 }
@@ -159,13 +190,23 @@ func (l *Ledger) acknowledge(d Digest, latency time.Duration) {
 func (l *Ledger) reject(d Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries[d].Rejected++
+	if e := l.entries[d]; e != nil {
+		e.Rejected++
+	}
 	l.total.Rejected++
 }
 
-func (l *Ledger) fault(f Fault)  { l.change(func(t *Totals) { t.Faults[f]++ }) }
-func (l *Ledger) unanswer()      { l.change(func(t *Totals) { t.Unanswered++ }) }
-func (l *Ledger) receive()       { l.change(func(t *Totals) { t.Received++ }) }
-func (l *Ledger) connect()       { l.change(func(t *Totals) { t.Connections++; t.Connected++ }) }
-func (l *Ledger) disconnect()    { l.change(func(t *Totals) { t.Connected-- }) }
-func (l *Ledger) fail(err error) { l.change(func(t *Totals) { t.Failure = err.Error() }) }
+func (l *Ledger) fault(f Fault) { l.change(func(t *Totals) { t.Faults[f]++ }) }
+func (l *Ledger) unanswer()     { l.change(func(t *Totals) { t.Unanswered++ }) }
+func (l *Ledger) receive()      { l.change(func(t *Totals) { t.Received++ }) }
+func (l *Ledger) connect()      { l.change(func(t *Totals) { t.Connections++; t.Connected++ }) }
+func (l *Ledger) disconnect()   { l.change(func(t *Totals) { t.Connected-- }) }
+
+func (l *Ledger) fail(err error) {
+	l.change(func(t *Totals) {
+		t.Failure = err.Error()
+		if errors.Is(err, codec.ErrRefused) {
+			t.Refused++
+		}
+	})
+}

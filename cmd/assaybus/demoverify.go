@@ -24,11 +24,11 @@ const verifyTimeout = time.Minute
 func (d *demo) verify(s *service, cast []*player) error {
 	ctx, cancel := context.WithTimeout(context.Background(), verifyTimeout)
 	defer cancel()
-	raw, err := countDigests(ctx, s.bus.JetStream(), subjects.StreamRaw)
+	raw, err := countDigests(ctx, s.bus.JetStream(), subjects.StreamRaw, 1)
 	if err != nil {
 		return err
 	}
-	derived, err := countDigests(ctx, s.bus.JetStream(), subjects.StreamParsed)
+	derived, err := countDigests(ctx, s.bus.JetStream(), subjects.StreamParsed, 1)
 	if err != nil {
 		return err
 	}
@@ -56,11 +56,11 @@ func (d *demo) verify(s *service, cast []*player) error {
 	return nil
 }
 
-// countDigests counts the complete messages of a stream by digest. A raw
-// message must have the digest that its header says.
-func countDigests(ctx context.Context, js jetstream.JetStream, stream string) (map[simulator.Digest]int, error) {
+// countDigests counts the complete messages of a stream, from sequence first
+// on, by digest. A raw message must have the digest that its header says.
+func countDigests(ctx context.Context, js jetstream.JetStream, stream string, first uint64) (map[simulator.Digest]int, error) {
 	counts := make(map[simulator.Digest]int)
-	err := readStream(ctx, js, stream, func(m jetstream.Msg) error {
+	err := readStream(ctx, js, stream, first, func(m jetstream.Msg) error {
 		h := m.Headers()
 		if h.Get(subjects.HeaderIncomplete) != "" {
 			return nil
@@ -76,17 +76,18 @@ func countDigests(ctx context.Context, js jetstream.JetStream, stream string) (m
 	return counts, err
 }
 
-// readStream gives each every message that the stream holds now, in order.
-func readStream(ctx context.Context, js jetstream.JetStream, stream string, each func(jetstream.Msg) error) error {
+// readStream gives each every message that the stream holds now, in order
+// and from sequence first on.
+func readStream(ctx context.Context, js jetstream.JetStream, stream string, first uint64, each func(jetstream.Msg) error) error {
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, err)
 	}
 	info, err := s.Info(ctx)
-	if err != nil || info.State.Msgs == 0 {
+	if err != nil || info.State.Msgs == 0 || info.State.LastSeq < first {
 		return err
 	}
-	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first})
 	if err != nil {
 		return fmt.Errorf("read %s: %w", stream, err)
 	}

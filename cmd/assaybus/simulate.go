@@ -36,6 +36,9 @@ type simulation struct {
 	patience    time.Duration
 	pause       time.Duration
 	json        bool
+	asLoad      bool
+	ramp        time.Duration
+	verify      string // URL of the bus
 
 	chances   simulator.Chances
 	perSecond float64
@@ -52,7 +55,9 @@ func newSimulate() *cobra.Command {
 		Long:  simulateHelp(),
 		Example: `  assaybus simulate --to 127.0.0.1:5001 --protocol astm --rate 2/s --for 10s
   assaybus simulate --to 127.0.0.1:5002 --count 100 --connections 4 results.hl7
-  assaybus simulate --listen 127.0.0.1:4000 --protocol astm --loop --fault bad-checksum=0.1,cut=0.02`,
+  assaybus simulate --listen 127.0.0.1:4000 --protocol astm --loop --fault bad-checksum=0.1,cut=0.02
+  assaybus simulate --to 127.0.0.1:5001 --load --connections 100 --ramp 2s --for 1m
+  assaybus simulate --to 127.0.0.1:5001 --count 10000 --connections 50 --verify nats://127.0.0.1:4222`,
 		RunE: s.run,
 	}
 	f := cmd.Flags()
@@ -70,6 +75,9 @@ func newSimulate() *cobra.Command {
 	f.IntVar(&s.attempts, "attempts", 0, "give a message up after this many attempts (default: never)")
 	f.DurationVar(&s.patience, "patience", 0, "wait no longer than this for a reply (default: the protocol's timers)")
 	f.DurationVar(&s.pause, "pause", simulator.DefaultPause, "wait after a refusal before the message is sent again")
+	f.BoolVar(&s.asLoad, "load", false, "measure: play as --loop unless --count or --for end it, keep only sums, and begin rate and latencies after the ramp")
+	f.DurationVar(&s.ramp, "ramp", 0, "begin the connections one by one over this time")
+	f.StringVar(&s.verify, "verify", "", "URL of the bridge's bus: at the end compare the acknowledgements with the streams")
 	f.BoolVar(&s.json, "json", false, "one JSON object with the result")
 	return cmd
 }
@@ -113,10 +121,15 @@ func (s *simulation) run(cmd *cobra.Command, files []string) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	if s.duration > 0 {
-		ctx, cancel = context.WithTimeout(ctx, s.duration)
+		ctx, cancel = context.WithTimeout(ctx, s.ramp+s.duration)
 		defer cancel()
 	}
-	ledger := simulator.NewLedger()
+	proof, err := s.proof(ctx)
+	if err != nil {
+		return err
+	}
+	defer proof.close()
+	ledger := s.ledger()
 	next := simulator.NewSource(templates, s.start, s.plays(len(templates))).Next
 	var playing sync.WaitGroup
 	failures := make(chan error, s.connections)
@@ -127,6 +140,7 @@ func (s *simulation) run(cmd *cobra.Command, files []string) error {
 			Faults: s.chances, Seed: s.seed + uint64(n),
 		}
 		playing.Go(func() {
+			s.wait(ctx, n)
 			if err := i.Run(ctx); err != nil && !errors.Is(err, simulator.ErrUnacknowledged) {
 				failures <- err
 			}
@@ -134,13 +148,15 @@ func (s *simulation) run(cmd *cobra.Command, files []string) error {
 	}
 	over := make(chan struct{})
 	go func() { playing.Wait(); close(over) }()
+	s.measure(ledger, over)
 	s.watch(cmd.ErrOrStderr(), ledger, over)
+	totals := ledger.Totals()
 	select {
 	case err := <-failures:
 		return err
 	default:
-		return s.report(cmd.OutOrStdout(), ledger.Totals())
 	}
+	return errors.Join(s.report(cmd.OutOrStdout(), totals), proof.check(cmd.ErrOrStderr(), ledger.Entries()))
 }
 
 // check finds what makes no sense.
@@ -150,8 +166,8 @@ func (s *simulation) check() (err error) {
 		return errors.New("say either --to HOST:PORT or --listen ADDRESS")
 	case s.connections < 1 || s.connections > maxConnections:
 		return fmt.Errorf("--connections: must be 1 to %d (got %d)", maxConnections, s.connections)
-	case s.count < 0 || s.attempts < 0 || s.duration < 0 || s.patience < 0 || s.pause < 0:
-		return errors.New("--count, --attempts, --for, --patience and --pause cannot be negative")
+	case s.count < 0 || s.attempts < 0 || s.duration < 0 || s.patience < 0 || s.pause < 0 || s.ramp < 0:
+		return errors.New("--count, --attempts, --for, --patience, --pause and --ramp cannot be negative")
 	case s.loop && s.count > 0:
 		return errors.New("--loop has no end and --count is one: say one of them")
 	}
@@ -167,7 +183,7 @@ func (s *simulation) plays(templates int) int {
 	switch {
 	case s.count > 0:
 		return s.count
-	case s.loop, s.duration > 0:
+	case s.loop, s.asLoad, s.duration > 0:
 		return 0
 	}
 	return templates

@@ -87,12 +87,15 @@ func writeTable(w io.Writer, t simulator.Totals) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "sent\t%d\nacknowledged\t%d\nrejected\t%d\nunacknowledged\t%d\nrepeats\t%d\n",
 		t.Sent, t.Acknowledged, t.Rejected, t.Open(), t.Repeats)
+	if t.Refused > 0 {
+		fmt.Fprintf(tw, "refused\t%d attempts\n", t.Refused)
+	}
 	if t.Unanswered > 0 {
 		fmt.Fprintf(tw, "unanswered\t%d (they ask for no acknowledgement)\n", t.Unanswered)
 	}
 	fmt.Fprintf(tw, "connections\t%d\nreceived\t%d\n", t.Connections, t.Received)
 	fmt.Fprintf(tw, "rate\t%.1f/s over %v\n", t.Rate, t.Elapsed.Round(10*time.Millisecond))
-	fmt.Fprintf(tw, "acknowledgement\tp50 %v  p99 %v  max %v\n", short(t.P50), short(t.P99), short(t.Max))
+	fmt.Fprintf(tw, "acknowledgement\tp50 %v  p90 %v  p99 %v  max %v\n", short(t.P50), short(t.P90), short(t.P99), short(t.Max))
 	for _, f := range slices.Sorted(maps.Keys(t.Faults)) {
 		fmt.Fprintf(tw, "%s\t%d\n", f, t.Faults[f])
 	}
@@ -106,9 +109,10 @@ func writeJSON(w io.Writer, t simulator.Totals) error {
 		Unacknowledged int     `json:"unacknowledged"`
 		Seconds        float64 `json:"seconds"`
 		P50            float64 `json:"p50Seconds"`
+		P90            float64 `json:"p90Seconds"`
 		P99            float64 `json:"p99Seconds"`
 		Max            float64 `json:"maxSeconds"`
-	}{t, t.Open(), seconds(t.Elapsed), seconds(t.P50), seconds(t.P99), seconds(t.Max)})
+	}{t, t.Open(), seconds(t.Elapsed), seconds(t.P50), seconds(t.P90), seconds(t.P99), seconds(t.Max)})
 }
 
 // short is d to three digits or so.
