@@ -200,6 +200,9 @@ func (c *conn) Count(e codec.Event) {
 		s.Events[e]++
 		s.LastContact = time.Now()
 	})
+	if remedy := e.Remedy(); remedy != "" {
+		c.server.say.warn(string(e)+":"+c.inst.ID, "the instrument's link is not as the standard says", "instrument", c.inst.ID, "event", e, "remedy", remedy)
+	}
 	switch e {
 	case codec.EventTransmission:
 		c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "started"})

@@ -114,8 +114,7 @@ func fail(i *Instrument, r Reception, size int, sequence uint64, reason string, 
 		Reason: reason, Error: cause.Error(), Bytes: size, RawSequence: sequence,
 		ReceivedAt: r.ReceivedAt.UTC().Format(time.RFC3339Nano),
 	}
-	var at *codec.ParseError
-	if errors.As(cause, &at) {
+	if at, ok := errors.AsType[*codec.ParseError](cause); ok {
 		f.Record, f.Field = at.Record, at.Field
 	}
 	body, err := json.Marshal(f)

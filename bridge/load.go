@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +116,7 @@ func (r *Registry) add(i *Instrument) error {
 	if r.Instrument(i.ID) != nil {
 		return fmt.Errorf("instrument id %q stands twice", i.ID)
 	}
-	all := append(r.Instruments, i)
+	all := slices.Concat(r.Instruments, []*Instrument{i})
 	if err := (&Registry{Instruments: all}).listeners()[i.listenKey()].clash(); err != nil {
 		return err
 	}

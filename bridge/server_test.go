@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/subjects"
 )
@@ -151,7 +152,7 @@ func (p *peer) hungUp(t *testing.T) {
 	t.Helper()
 	if b, err := p.r.ReadByte(); err == nil {
 		t.Fatalf("got %q, want the connection closed", b)
-	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
+	} else if codec.IsTimeout(err) {
 		t.Fatal("the connection is still open")
 	}
 }

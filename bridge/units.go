@@ -3,88 +3,94 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Size is a number of bytes, written 10MiB, 64 kB or 4096.
+// Size is a number of bytes, written as 1048576, 512KiB, 10MiB, 50GiB, 2TiB
+// or with the thousands kB, MB, GB, TB.
 type Size int64
 
-// Duration is a time span as time.ParseDuration has it, and days: 90d.
-type Duration time.Duration
-
-var errUnit = errors.New("unknown unit")
-
-// UnmarshalText reads a size; both binary (KiB MiB GiB TiB) and decimal (kB
-// MB GB TB) units are known.
-func (s *Size) UnmarshalText(text []byte) error {
-	t := strings.TrimSpace(string(text))
-	digits := strings.TrimRight(t, "BKkMGTi ")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 {
-		return fmt.Errorf("not a size (got %q): write 10MiB, 64kB or a number of bytes", t)
+// sizeUnits are the units of a [Size], longest first.
+func sizeUnits() []struct {
+	name  string
+	bytes int64
+} {
+	return []struct {
+		name  string
+		bytes int64
+	}{
+		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+		{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
 	}
-	unit, err := sizeUnit(strings.TrimSpace(t[len(digits):]))
-	if err != nil || n > (1<<62)/unit {
-		return fmt.Errorf("not a size (got %q): write 10MiB, 64kB or a number of bytes", t)
+}
+
+var errSize = errors.New("is not a size: write bytes or a number with KiB, MiB, GiB, TiB, kB, MB, GB or TB")
+
+// UnmarshalText reads a size.
+func (s *Size) UnmarshalText(text []byte) error {
+	number, unit := strings.TrimSpace(string(text)), int64(1)
+	for _, u := range sizeUnits() {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, unit = strings.TrimSpace(rest), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/unit {
+		return errSize
 	}
 	*s = Size(n * unit)
 	return nil
 }
 
-func sizeUnit(name string) (int64, error) {
-	switch name {
-	case "", "B":
-		return 1, nil
-	case "KiB":
-		return 1 << 10, nil
-	case "MiB":
-		return 1 << 20, nil
-	case "GiB":
-		return 1 << 30, nil
-	case "TiB":
-		return 1 << 40, nil
-	case "kB":
-		return 1e3, nil
-	case "MB":
-		return 1e6, nil
-	case "GB":
-		return 1e9, nil
-	case "TB":
-		return 1e12, nil
-	}
-	return 0, errUnit
-}
-
 // String writes the size in the largest binary unit that divides it.
 func (s Size) String() string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	n, u := int64(s), 0
-	for n != 0 && n%1024 == 0 && u < len(units)-1 {
-		n, u = n/1024, u+1
+	units := sizeUnits()
+	for _, u := range []int{3, 2, 1, 0} {
+		if unit := units[u]; s != 0 && int64(s)%unit.bytes == 0 {
+			return strconv.FormatInt(int64(s)/unit.bytes, 10) + unit.name
+		}
 	}
-	return strconv.FormatInt(n, 10) + units[u]
+	return strconv.FormatInt(int64(s), 10)
 }
 
-// UnmarshalText reads a duration, which is never negative.
+// Duration is a time.Duration that may also be written in days: 90d, 1d12h.
+type Duration time.Duration
+
+const day = 24 * time.Hour
+
+var errDuration = errors.New("is not a duration: write 500ms, 10s, 5m, 12h, 90d or 1d12h")
+
+// UnmarshalText reads a duration.
 func (d *Duration) UnmarshalText(text []byte) error {
-	t := strings.TrimSpace(string(text))
-	if days, ok := strings.CutSuffix(t, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil {
-			return fmt.Errorf("not a duration (got %q): write 10s, 2h30m or 90d", t)
+	rest := strings.TrimSpace(string(text))
+	var total time.Duration
+	if days, after, ok := strings.Cut(rest, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 32)
+		if err != nil || n > uint64(math.MaxInt64/day)-1 {
+			return errDuration
 		}
-		*d = Duration(time.Duration(n) * 24 * time.Hour)
-		return nil
+		total, rest = time.Duration(n)*day, after
+		if rest == "" {
+			*d = Duration(total)
+			return nil
+		}
 	}
-	v, err := time.ParseDuration(t)
-	if err != nil || v < 0 {
-		return fmt.Errorf("not a duration (got %q): write 10s, 2h30m or 90d", t)
+	part, err := time.ParseDuration(rest)
+	if err != nil || part < 0 || total+part < total {
+		return errDuration
 	}
-	*d = Duration(v)
+	*d = Duration(total + part)
 	return nil
 }
 
-// String is the duration as time.Duration writes it.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String writes whole days as days.
+func (d Duration) String() string {
+	if t := time.Duration(d); t == 0 || t%day != 0 {
+		return t.String()
+	}
+	return fmt.Sprintf("%dd", time.Duration(d)/day)
+}

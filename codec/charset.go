@@ -55,6 +55,12 @@ func Decode(raw []byte, declared, override, fallback string) (text []byte, chars
 	return text, charset, append(warn, badBytes(raw, text)...)
 }
 
+// KnownCharset reports whether name is a charset that [Decode] knows.
+func KnownCharset(name string) bool {
+	_, known := lookup(name)
+	return known
+}
+
 // decodeMarked decodes what begins with a byte order mark.
 func decodeMarked(raw []byte) ([]byte, string, bool) {
 	switch {

@@ -47,7 +47,7 @@ func TestDecode(t *testing.T) {
 		{name: "8859/15", raw: "\xa4", declared: "8859/15", text: "€", charset: "ISO-8859-15"},
 		{name: "windows-1251", raw: "\xcf", declared: "WINDOWS-1251", text: "П", charset: "windows-1251"},
 		{name: "by the IANA registry", raw: "\xf0", declared: "KOI8-R", text: "П", charset: "KOI8-R"},
-		{name: "gb18030 with delimiter trail bytes", raw: encode(t, gb, "張|甛^"), declared: "GB 18030-2000", text: "張|甛^", charset: "GB18030"},
+		{name: "gb18030 with delimiter trail bytes", raw: encode(t, gb, "東區|運銅園^"), declared: "GB 18030-2000", text: "東區|運銅園^", charset: "GB18030"},
 		{name: "gbk", raw: encode(t, gb, "红细胞"), declared: "gbk", text: "红细胞", charset: "GB18030"},
 		{name: "big5", raw: encode(t, traditionalchinese.Big5, "許功蓋"), declared: "BIG-5", text: "許功蓋", charset: "Big5"},
 		{name: "cns", raw: encode(t, traditionalchinese.Big5, "許"), declared: "CNS 11643-1992", text: "許", charset: "Big5", warn: []string{codec.WarnUnknownCharset}},
@@ -59,6 +59,11 @@ func TestDecode(t *testing.T) {
 		{name: "shift open at the line's end", raw: "\x1b$B;3\rPID|", declared: "~ISO IR87", text: "山\rPID|", charset: "ISO-2022-JP"},
 		{name: "katakana", raw: "\x1b(I1\x1b(BA", declared: "~ISO IR87", text: "ｱA", charset: "ISO-2022-JP"},
 		{name: "korean by escapes", raw: "\x1b$)C0!\x1b(BA", declared: "~KS X 1001", text: "가A", charset: "ISO-2022-JP"},
+		{name: "chinese by escapes", raw: "\x1b$A:l\x1b(BA", declared: "~GB 18030-2000", text: "红A", charset: "ISO-2022-JP"},
+		{name: "jis x 0212 by escapes", raw: "\x1b$(D0!\x1b(BA", declared: "~ISO IR159", text: "丂A", charset: "ISO-2022-JP"},
+		{name: "utf-32 mark", raw: "\xff\xfe\x00\x00M\x00\x00\x00", text: "M", charset: "UTF-32"},
+		{name: "utf-16, big end first", raw: "\x00M\x00\xfc", declared: "UTF-16BE", text: "Mü", charset: "UTF-16"},
+		{name: "utf-32 that is", raw: "M\x00\x00\x00", declared: "UNICODE UTF-32", text: "M", charset: "UTF-32"},
 		{name: "unknown escape stays", raw: "a\x1bZb", declared: "~ISO IR87", text: "a\x1bZb", charset: "ISO-2022-JP"},
 		{name: "euc-kr", raw: encode(t, korean.EUCKR, "김"), declared: "KS X 1001", text: "김", charset: "EUC-KR"},
 		{name: "utf-16 that is not", raw: "Müller", declared: "UNICODE UTF-16", text: "Müller", charset: "UTF-8", warn: []string{codec.WarnUnknownCharset}},
@@ -85,6 +90,15 @@ func TestDecodeSpellings(t *testing.T) {
 		"US-ASCII":     {"", "ASCII", "ascii ", "ISO IR6", "US-ASCII"},
 		"UTF-8":        {"UNICODE UTF-8", "UNICODE", "UTF-8", "utf8", "Unicode", "UNICODE UTF8", "unicode  utf-8"},
 		"ISO-8859-5":   {"8859/5", "ISO-8859-5", "ISO8859-5", "iso 8859/5"},
+		"ISO-8859-2":   {"8859/2"},
+		"ISO-8859-3":   {"8859/3"},
+		"ISO-8859-4":   {"8859/4"},
+		"ISO-8859-6":   {"8859/6"},
+		"ISO-8859-7":   {"8859/7"},
+		"ISO-8859-8":   {"8859/8"},
+		"ISO-8859-15":  {"8859/15"},
+		"windows-874":  {"8859/11"},
+		"windows-1258": {"CP1258", "WIN1258"},
 		"ISO-8859-9":   {"8859/9"},
 		"GB18030":      {"GB 18030-2000", "GB18030", "GBK", "GB2312", "CP936"},
 		"Big5":         {"BIG-5", "BIG5"},
@@ -123,4 +137,15 @@ func TestDecodeNeverFails(t *testing.T) {
 			t.Error("raw was changed")
 		}
 	})
+}
+
+func TestKnownCharset(t *testing.T) {
+	for name, want := range map[string]bool{
+		"windows-1252": true, "UTF-8": true, "GBK": true, "Shift_JIS": true, "UNICODE UTF-8": true, "8859/1": true, "ASCII": true,
+		"ebcdic-of-mars": false, "ltin1": false,
+	} {
+		if got := codec.KnownCharset(name); got != want {
+			t.Errorf("KnownCharset(%q) = %v, want %v", name, got, want)
+		}
+	}
 }

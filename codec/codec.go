@@ -1,9 +1,3 @@
-// Package codec says what an instrument protocol is: bytes and a Conn in,
-// messages out. It and everything below it is pure: no sockets, no files, no
-// logging, no NATS. A protocol holds a conversation with an instrument over a
-// [Conn] and hands every complete message to a [Host]; nil from
-// [Host.Receive] is the only thing that lets the instrument hear a positive
-// acknowledgement.
 package codec
 
 import (
@@ -97,8 +91,26 @@ const (
 	EventNoise         Event = "noise"          // bytes outside any frame were skipped
 	EventOversize      Event = "oversize"       // a message was over the limit
 	EventUncorrelated  Event = "uncorrelated"   // a block that cannot be answered by control id
+	EventOutside       Event = "outside"        // a whole frame outside a session: ignored, never acknowledged
 	EventKeepAlive     Event = "keep-alive"     // an empty session or a heartbeat
 )
+
+// Remedy is what an operator can do about an event that happens again and
+// again; empty for events that need nothing.
+func (e Event) Remedy() string {
+	switch e {
+	case EventChecksum:
+		return "look at the cable or the serial converter; the quirk no-checksum accepts frames without or with wrong checksums"
+	case EventFrameNumber:
+		return "the quirk any-frame-number accepts frames with any number"
+	case EventOutside:
+		return "the quirk implicit-session accepts frames without ENQ"
+	case EventContention:
+		return "the quirk ack-first answers the instrument's bid at once"
+	default:
+		return ""
+	}
+}
 
 // Note tells host of a quirk or an event when it is a [Meter].
 func Note(host Host, event Event) {

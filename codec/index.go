@@ -70,7 +70,7 @@ func (x Index) Kind(name string) (Kind, error) {
 // Build makes the protocol of one instrument. Name may be [Auto] or empty.
 // Whatever the link, [Protocol.Parse] of the result decodes by content, so
 // that HL7 inside ASTM frames is HL7. Every quirk must be known to one of the
-// protocols in use.
+// protocols in use, and the charset to [Decode].
 func (x Index) Build(name string, o Options) (Protocol, error) {
 	use := x
 	if name != "" && name != Auto {
@@ -82,6 +82,9 @@ func (x Index) Build(name string, o Options) (Protocol, error) {
 	}
 	if err := use.checkQuirks(o.Quirks); err != nil {
 		return nil, err
+	}
+	if o.Charset != "" && !KnownCharset(o.Charset) {
+		return nil, fmt.Errorf("unknown charset %q: take an IANA name such as windows-1252, GBK or Shift_JIS", o.Charset)
 	}
 	var d detector
 	for _, k := range x {

@@ -24,7 +24,7 @@ type Message struct {
 	Instrument  string     `json:"instrument,omitempty"`
 	Protocol    string     `json:"protocol"`
 	Kind        string     `json:"kind"`
-	Type        string     `json:"type,omitempty"`       // MSH-9; ASTM: the record letters, "HPOORL" without repeats is not a type and stays empty
+	Type        string     `json:"type,omitempty"`       // MSH-9; ASTM: H.11 where it is a function of the Roche family (RSUPL^REAL)
 	Version     string     `json:"version,omitempty"`    // MSH-12, H.13
 	ControlID   string     `json:"controlId,omitempty"`  // MSH-10, H.3
 	SentAt      string     `json:"sentAt,omitempty"`     // MSH-7, H.14: RFC 3339, or a date
@@ -42,7 +42,7 @@ type Message struct {
 	Orders      []Order    `json:"orders,omitempty"`
 	Results     []Result   `json:"results,omitempty"`
 	Queries     []Query    `json:"queries,omitempty"`
-	Comments    []Comment  `json:"comments,omitempty"` // those of no order and no result
+	Comments    []Comment  `json:"comments,omitempty"` // those of no patient, no order and no result
 	Records     [][]string `json:"records,omitempty"`  // every record, every field, escapes as sent; HL7: [n] is field n; ASTM: [n-1] is field n
 	Warnings    []Warning  `json:"warnings,omitempty"`
 	Quirks      []string   `json:"quirks,omitempty"`
@@ -67,7 +67,7 @@ type Ack struct {
 // Patient is a P record or a PID segment.
 type Patient struct {
 	ID        string   `json:"id,omitempty"`  // the first of IDs
-	IDs       []string `json:"ids,omitempty"` // every id that is there, in the order of the fields
+	IDs       []string `json:"ids,omitempty"` // every id that is there, in the order of the fields; HL7: PID-3, PID-2, PID-4
 	Name      *Name    `json:"name,omitempty"`
 	BirthDate string   `json:"birthDate,omitempty"`
 	Sex       string   `json:"sex,omitempty"`

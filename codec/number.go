@@ -31,6 +31,7 @@ func Number(value string, decimalComma bool) (number *float64, comparator string
 		return nil, "", ""
 	case ambiguous:
 		return nil, "", WarnAmbiguousNumber
+	case certain:
 	}
 	f, err := strconv.ParseFloat(plain+exponent, 64)
 	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") || math.IsInf(f, 0) {

@@ -39,8 +39,8 @@ func TestSchemaNamesEveryField(t *testing.T) {
 func sameNames(t *testing.T, what string, properties map[string]json.RawMessage, value any) {
 	t.Helper()
 	var want []string
-	for i := range reflect.TypeOf(value).NumField() {
-		name, _, _ := strings.Cut(reflect.TypeOf(value).Field(i).Tag.Get("json"), ",")
+	for field := range reflect.TypeOf(value).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		want = append(want, name)
 	}
 	var got []string

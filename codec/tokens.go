@@ -50,8 +50,8 @@ func (t *Tokens) Next(deadline time.Time) ([]byte, error) {
 			return nil, t.err
 		}
 		if err := t.fill(deadline); err != nil {
-			if IsTimeout(err) {
-				return nil, err
+			if IsTimeout(err) || errors.Is(err, ErrTooLarge) {
+				return nil, err // more may follow: half a token stays half
 			}
 			t.err = err
 		}

@@ -5,7 +5,7 @@ package testdata
 
 import "embed"
 
-// FS is astm/messages: messages as raw bytes with what Parse makes of them.
+// FS holds astm/messages and hl7/messages: messages as raw bytes with what Parse makes of them.
 //
-//go:embed astm/messages
+//go:embed astm/messages hl7/messages
 var FS embed.FS

@@ -71,11 +71,10 @@ func defaultStoreMax(folder string) int64 {
 	}
 	var used int64
 	_ = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil // what cannot be read is not counted
-		}
-		if info, err := d.Info(); err == nil {
-			used += info.Size()
+		if err == nil && !d.IsDir() { // what cannot be read is not counted
+			if info, err := d.Info(); err == nil {
+				used += info.Size()
+			}
 		}
 		return nil
 	})

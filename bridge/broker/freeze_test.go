@@ -121,7 +121,7 @@ func TestFrozenStreamRecovers(t *testing.T) {
 			t.Errorf("%q was said %d times, want once\n%s", w, n, l.String())
 		}
 	}
-	fmt.Println("scene played")
+	fmt.Fprintln(os.Stdout, "scene played")
 }
 
 func limitFiles(t *testing.T, bytes uint64) (restore func()) {

@@ -19,12 +19,12 @@ import (
 func TestRestartBackOff(t *testing.T) {
 	var r broker.Restarts
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+	for i, want := range []int{1, 2, 4, 8, 16, 30, 30} {
 		if !r.Ill(now) {
 			t.Fatalf("restart %d is not due", i)
 		}
 		r.Spent(now)
-		now = now.Add(want*time.Second - 1)
+		now = now.Add(time.Duration(want)*time.Second - 1)
 		if r.Ill(now) {
 			t.Errorf("restart %d is due before %d s", i+1, want)
 		}

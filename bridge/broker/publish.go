@@ -73,8 +73,9 @@ func (b *Bus) publishError(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %s", ErrFull, api.Description)
 	case 10023, 10002, 10047: // the server's or the account's store is used up
 		return fmt.Errorf("%w: %s", ErrFull, api.Description)
+	default:
+		return api
 	}
-	return api
 }
 
 // message has its headers spelt as given: NATS header names are case sensitive.

@@ -35,7 +35,7 @@ func writeMeta(t *testing.T, c broker.Config, stream string, edit func(map[strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Write(text)
+	_, _ = h.Write(text)
 	for name, data := range map[string][]byte{"meta.inf": text, "meta.sum": []byte(hex.EncodeToString(h.Sum(nil)))} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ func at(n int, f ...simulator.Fault) func(int, int) []simulator.Fault {
 
 // run plays i against b in the bubble of the caller and checks what holds for
 // every play: what was acknowledged is stored, byte for byte.
-func run(t *testing.T, ctx context.Context, b *fakeBridge, i *simulator.Instrument) (simulator.Totals, time.Duration, error) {
+func run(ctx context.Context, t *testing.T, b *fakeBridge, i *simulator.Instrument) (simulator.Totals, time.Duration, error) {
 	t.Helper()
 	var wg sync.WaitGroup
 	i.Name, i.Ledger = "test", simulator.NewLedger()
@@ -78,7 +78,7 @@ func digests(b *fakeBridge) map[simulator.Digest]int {
 func TestEveryFaultDoesWhatItSays(t *testing.T) {
 	plain := &fakeBridge{}
 	synctest.Test(t, func(t *testing.T) {
-		if _, _, err := run(t, t.Context(), plain, &simulator.Instrument{Next: source(2)}); err != nil {
+		if _, _, err := run(t.Context(), t, plain, &simulator.Instrument{Next: source(2)}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -110,7 +110,7 @@ func TestEveryFaultDoesWhatItSays(t *testing.T) {
 			t.Run(fmt.Sprint(tt.fault, "/", seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b := &fakeBridge{}
-					totals, took, err := run(t, t.Context(), b, &simulator.Instrument{
+					totals, took, err := run(t.Context(), t, b, &simulator.Instrument{
 						Next: source(2), Plan: at(1, tt.fault), Seed: seed,
 					})
 					if err != nil {
@@ -149,7 +149,7 @@ func TestNoFalseAcknowledgement(t *testing.T) {
 				answer: func(int) byte { return "\x06\x06\x15"[r.IntN(3)] },
 				enq:    func(int) byte { return "\x06\x06\x06\x06\x15"[r.IntN(5)] },
 			}
-			totals, _, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(15), Faults: chances, Seed: seed})
+			totals, _, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(15), Faults: chances, Seed: seed})
 			if err != nil || totals.Acknowledged != 15 {
 				t.Errorf("seed %d: %d of 15 acknowledged: %v", seed, totals.Acknowledged, err)
 			}
@@ -164,7 +164,7 @@ func TestSameSeedSamePlay(t *testing.T) {
 	}
 	play := func(seed uint64) (s string) {
 		synctest.Test(t, func(t *testing.T) {
-			totals, _, err := run(t, t.Context(), &fakeBridge{}, &simulator.Instrument{Next: source(20), Faults: chances, Seed: seed})
+			totals, _, err := run(t.Context(), t, &fakeBridge{}, &simulator.Instrument{Next: source(20), Faults: chances, Seed: seed})
 			if err != nil {
 				t.Error(err)
 			}
@@ -213,7 +213,7 @@ func TestFaultsOfBlocks(t *testing.T) {
 					wg.Go(func() { b.serve(conn) })
 				}
 			})
-			totals, _, err := run(t, t.Context(), b, &simulator.Instrument{
+			totals, _, err := run(t.Context(), t, b, &simulator.Instrument{
 				Connect: simulator.Dial(l.Addr().String()), Protocol: link{blocks: true},
 				Next: source(2), Plan: at(1, tt.fault), Patience: 100 * time.Millisecond,
 			})

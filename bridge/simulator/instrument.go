@@ -90,7 +90,7 @@ func (i *Instrument) Run(ctx context.Context) error {
 	}
 	hard, cancel := graceful(ctx, or(i.Grace, DefaultGrace))
 	defer cancel()
-	p := newPlayer(i, ctx, hard)
+	p := newPlayer(ctx, hard, i)
 	defer p.hangUp()
 	for {
 		raw, ok := i.Next() // before the wait: after the last message there is none

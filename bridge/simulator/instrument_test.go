@@ -16,7 +16,7 @@ import (
 func TestRefusedMessageIsRepeatedAfterThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{enq: func(n int) byte { return map[bool]byte{true: 0x15, false: 6}[n <= 2] }}
-		totals, took, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(1)})
+		totals, took, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(1)})
 		if err != nil || totals.Attempts != 3 || totals.Repeats != 2 || b.conns != 1 {
 			t.Errorf("%d attempts, %d repeats, %d connections, %v; want 3, 2, 1", totals.Attempts, totals.Repeats, b.conns, err)
 		}
@@ -29,7 +29,7 @@ func TestRefusedMessageIsRepeatedAfterThePause(t *testing.T) {
 func TestRejectedMessageIsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := simulator.NewSource([][]byte{[]byte("reject 1"), []byte("H|take|2")}, 1, 2).Next
-		totals, _, err := run(t, t.Context(), &fakeBridge{}, &simulator.Instrument{Next: next})
+		totals, _, err := run(t.Context(), t, &fakeBridge{}, &simulator.Instrument{Next: next})
 		if totals.Rejected != 1 || totals.Acknowledged != 1 || totals.Attempts != 2 || totals.Open() != 0 {
 			t.Errorf("got %+v", totals)
 		}
@@ -42,7 +42,7 @@ func TestRejectedMessageIsNotRepeated(t *testing.T) {
 func TestAttemptsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{answer: func(n int) byte { return map[bool]byte{true: 0x15, false: 6}[n <= 18] }}
-		totals, _, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(2), Attempts: 3})
+		totals, _, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(2), Attempts: 3})
 		if !errors.Is(err, simulator.ErrUnacknowledged) {
 			t.Errorf("got %v, want %v", err, simulator.ErrUnacknowledged)
 		}
@@ -58,7 +58,7 @@ func TestReconnectsForEverWithBackoff(t *testing.T) {
 		var wg sync.WaitGroup
 		up := b.dial(&wg)
 		var calls []time.Time
-		totals, took, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(1), Connect: func(ctx context.Context) (net.Conn, error) {
+		totals, took, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(1), Connect: func(ctx context.Context) (net.Conn, error) {
 			if calls = append(calls, time.Now()); len(calls) <= 20 {
 				return nil, errDown
 			}
@@ -81,7 +81,7 @@ func TestReconnectsForEverWithBackoff(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, took, err := run(t, t.Context(), &fakeBridge{}, &simulator.Instrument{Next: source(11), Rate: 4})
+		_, took, err := run(t.Context(), t, &fakeBridge{}, &simulator.Instrument{Next: source(11), Rate: 4})
 		if want := 2500 * time.Millisecond; err != nil || took != want {
 			t.Errorf("11 messages at 4/s took %v, %v, want %v", took, err, want)
 		}
@@ -92,7 +92,7 @@ func TestContextEndsThePlayBetweenMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2100*time.Millisecond)
 		defer cancel()
-		totals, took, err := run(t, ctx, &fakeBridge{}, &simulator.Instrument{Next: source(100), Rate: 1})
+		totals, took, err := run(ctx, t, &fakeBridge{}, &simulator.Instrument{Next: source(100), Rate: 1})
 		if err != nil || totals.Sent != 3 || totals.Acknowledged != 3 {
 			t.Errorf("%d sent, %d acknowledged, %v, want 3 and 3", totals.Sent, totals.Acknowledged, err)
 		}
@@ -117,7 +117,7 @@ func TestMessageInProgressHasGrace(t *testing.T) {
 				b := &fakeBridge{enq: func(n int) byte { return map[bool]byte{true: 0x15, false: 6}[n == 1] }}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				totals, took, err := run(t, ctx, b, &simulator.Instrument{Next: source(5), Grace: tt.grace})
+				totals, took, err := run(ctx, t, b, &simulator.Instrument{Next: source(5), Grace: tt.grace})
 				if totals.Sent != 1 || totals.Acknowledged != tt.acked || errors.Is(err, simulator.ErrUnacknowledged) == (tt.acked == 1) {
 					t.Errorf("%d sent, %d acknowledged, %v", totals.Sent, totals.Acknowledged, err)
 				}
@@ -144,7 +144,7 @@ func TestIdleInstrumentSeesTheHangUp(t *testing.T) {
 			wg.Go(func() { b.serve(theirs) })
 			return ours, nil
 		}}
-		totals, took, err := run(t, t.Context(), b, i)
+		totals, took, err := run(t.Context(), t, b, i)
 		wg.Wait()
 		if err != nil || totals.Acknowledged != 3 || totals.Attempts != 3 || totals.Connections != 2 {
 			t.Errorf("%d acknowledged in %d attempts on %d connections, %v", totals.Acknowledged, totals.Attempts, totals.Connections, err)
@@ -165,7 +165,7 @@ func TestIdleInstrumentTakesWhatTheBridgeSends(t *testing.T) {
 			time.AfterFunc(5*time.Second, func() { _, _ = theirs.Write([]byte("mm?")) })
 			return ours, nil
 		}}
-		totals, _, err := run(t, t.Context(), b, i)
+		totals, _, err := run(t.Context(), t, b, i)
 		wg.Wait()
 		if err != nil || totals.Received != 2 || totals.Acknowledged != 2 || totals.Connections != 1 {
 			t.Errorf("received %d, acknowledged %d on %d connections, %v", totals.Received, totals.Acknowledged, totals.Connections, err)
@@ -175,7 +175,7 @@ func TestIdleInstrumentTakesWhatTheBridgeSends(t *testing.T) {
 
 func TestPatienceShortensTheReplyTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, took, err := run(t, t.Context(), &fakeBridge{}, &simulator.Instrument{
+		_, took, err := run(t.Context(), t, &fakeBridge{}, &simulator.Instrument{
 			Next: source(1), Plan: at(1, simulator.FaultLostAck), Patience: 3 * time.Second,
 		})
 		if err != nil || took != 3*time.Second {
@@ -187,7 +187,7 @@ func TestPatienceShortensTheReplyTimer(t *testing.T) {
 // A slow sender takes longer than its patience, which is for replies.
 func TestPatienceIsNotForWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		totals, took, err := run(t, t.Context(), &fakeBridge{}, &simulator.Instrument{
+		totals, took, err := run(t.Context(), t, &fakeBridge{}, &simulator.Instrument{
 			Next: source(1), Plan: at(1, simulator.FaultSlow), Patience: 10 * time.Millisecond,
 		})
 		if err != nil || totals.Attempts != 1 || took < 20*time.Millisecond {
@@ -200,7 +200,7 @@ func TestPatienceIsNotForWriting(t *testing.T) {
 func TestUnansweredIsNotAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{}
-		totals, _, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(2), Protocol: mute{}})
+		totals, _, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(2), Protocol: mute{}})
 		if err != nil || totals.Unanswered != 2 || totals.Acknowledged != 0 || totals.Open() != 0 {
 			t.Errorf("got %+v, %v", totals, err)
 		}

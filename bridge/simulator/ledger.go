@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -86,9 +87,7 @@ func (l *Ledger) Totals() Totals {
 	t := l.total
 	t.Repeats = t.Attempts - t.Sent
 	t.Faults = make(map[Fault]int, len(l.total.Faults))
-	for f, n := range l.total.Faults {
-		t.Faults[f] = n
-	}
+	maps.Copy(t.Faults, l.total.Faults)
 	if !l.start.IsZero() {
 		t.Elapsed = time.Since(l.start)
 	}

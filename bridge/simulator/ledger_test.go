@@ -59,7 +59,7 @@ func TestLedgerCountsPlaysOfOneMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{}
 		i := &simulator.Instrument{Next: simulator.NewSource([][]byte{[]byte("H|same|0")}, 1, 3).Next}
-		totals, _, err := run(t, t.Context(), b, i)
+		totals, _, err := run(t.Context(), t, b, i)
 		entries := i.Ledger.Entries()
 		if err != nil || len(entries) != 1 || entries[0].Plays != 3 || entries[0].Acknowledged != 3 || totals.Sent != 3 {
 			t.Errorf("got %+v, %v", entries, err)
@@ -75,7 +75,7 @@ func TestLatencyIsThatOfTheLastFrame(t *testing.T) {
 			enq:    func(int) byte { time.Sleep(2 * time.Second); return 6 },
 			answer: func(int) byte { time.Sleep(300 * time.Millisecond); return 6 },
 		}
-		totals, _, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(100)})
+		totals, _, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(100)})
 		if want := 300 * time.Millisecond; err != nil || totals.Max != want || totals.P50 != want || totals.P99 != want {
 			t.Errorf("p50 %v, p99 %v, max %v, %v, want %v", totals.P50, totals.P99, totals.Max, err, want)
 		}
@@ -86,7 +86,7 @@ func TestPercentilesAreCloseToTheTruth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{}
 		b.answer = func(n int) byte { time.Sleep(time.Duration(n*n) * time.Microsecond); return 6 }
-		totals, _, err := run(t, t.Context(), b, &simulator.Instrument{Next: source(1000)})
+		totals, _, err := run(t.Context(), t, b, &simulator.Instrument{Next: source(1000)})
 		if err != nil {
 			t.Fatal(err)
 		}

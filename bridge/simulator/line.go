@@ -294,7 +294,7 @@ func (l *line) await(ctx context.Context, until time.Time) (bool, error) {
 	b := make([]byte, 1)
 	n, err := l.conn.Read(b)
 	if !stop() {
-		<-past // nothing may set a deadline behind our back from here on
+		<-past //nolint:errcheck // of a connection that is ending; nothing may set a deadline behind our back from here on
 	}
 	if n > 0 {
 		l.Unread(b)

@@ -34,7 +34,7 @@ type player struct {
 // message gets through in the end.
 const faultyAttempts = 3
 
-func newPlayer(i *Instrument, ctx, hard context.Context) *player {
+func newPlayer(ctx, hard context.Context, i *Instrument) *player {
 	p := &player{Instrument: i, ctx: ctx, hard: hard, ledger: i.Ledger, host: i.Host, log: i.Log}
 	if p.ledger == nil {
 		p.ledger = NewLedger()

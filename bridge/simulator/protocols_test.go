@@ -178,3 +178,39 @@ func TestFaultsWithTheRealProtocols(t *testing.T) {
 		}
 	}
 }
+
+// What we play is what a bridge without any configuration understands.
+func TestOurMessagesParse(t *testing.T) {
+	kinds := map[string]int{}
+	for _, name := range all.Protocols.Names() {
+		protocol, err := all.Protocols.Build(name, codec.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		templates := ours(t, name)
+		source := simulator.NewSource(templates, 1, len(templates))
+		for raw, ok := source.Next(); ok; raw, ok = source.Next() {
+			m, err := protocol.Parse(raw)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			kinds[m.Kind]++
+			for _, w := range m.Warnings {
+				if w.Code != codec.WarnAttachmentElided {
+					t.Errorf("%s %s record %d field %d: warning %s", name, m.Kind, w.Record, w.Field, w.Code)
+				}
+			}
+			for _, r := range m.Results {
+				if r.Specimen == "" {
+					t.Errorf("%s %s record %d: a result of no specimen", name, m.Kind, r.Record)
+				}
+			}
+		}
+	}
+	for _, kind := range []string{codec.KindResult, codec.KindQuery, codec.KindQC} {
+		if kinds[kind] == 0 {
+			t.Errorf("no message of kind %s: %v", kind, kinds)
+		}
+	}
+}

@@ -18,7 +18,7 @@ func TestConfigDefaults(t *testing.T) {
 	want := config{
 		NATS: natsConfig{Listen: "127.0.0.1:4222"}, Data: "./data", Replicas: 1, Site: "main",
 		Instruments: "instruments.yaml", HTTP: "127.0.0.1:8600", Log: logConfig{Level: "info", Format: "auto"},
-		Patience: Duration(10 * time.Second), ShutdownGrace: Duration(20 * time.Second), ParsedMaxAge: Duration(90 * day),
+		Patience: Duration(10 * time.Second), ShutdownGrace: Duration(20 * time.Second), ParsedMaxAge: Duration(90 * 24 * time.Hour),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -57,7 +57,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		NATS: natsConfig{URL: values["NATS_URL"], Creds: file, TLS: tlsConfig{file, file, file}, Listen: "none"},
 		Data: "/srv/assaybus", StoreMax: 2 << 40, Replicas: 3, Site: "north", Instruments: "/etc/i.yaml", HTTP: ":8600",
 		Log: logConfig{"debug", "json"}, Patience: Duration(5 * time.Second), ShutdownGrace: Duration(time.Minute),
-		RawMaxAge: Duration(3650 * day), ParsedMaxAge: Duration(12 * time.Hour),
+		RawMaxAge: Duration(3650 * 24 * time.Hour), ParsedMaxAge: Duration(12 * time.Hour),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)

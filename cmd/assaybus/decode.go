@@ -23,6 +23,7 @@ const maxCapture = 256 << 20
 // decodeFlags are the flags of decode.
 type decodeFlags struct {
 	json     bool
+	schema   bool
 	protocol string
 	timezone string
 	options  codec.Options
@@ -51,11 +52,16 @@ Quirks: ` + strings.Join(all.Protocols.QuirkNames(), ", ") + `.`,
   nc -l 5001 | assaybus decode --protocol hl7 -`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				_, err := cmd.OutOrStdout().Write(codec.SchemaJSON())
+				return err
+			}
 			return f.run(cmd, all.Protocols, args)
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.json, "json", false, "one JSON object per line")
+	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of a decoded message and do nothing else")
 	flags.StringVar(&f.protocol, "protocol", codec.Auto, "auto, "+strings.Join(all.Protocols.Names(), " or "))
 	flags.StringArrayVar(&f.options.Quirks, "quirk", nil, "tolerance that the instrument needs (repeatable)")
 	flags.StringVar(&f.options.Charset, "charset", "", "character set of the bytes, whatever the message says")

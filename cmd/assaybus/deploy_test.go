@@ -79,7 +79,7 @@ func imageEnvironment(t *testing.T) map[string]string {
 		if i[0] != "ENV" {
 			continue
 		}
-		for _, pair := range strings.Fields(i[1]) {
+		for pair := range strings.FieldsSeq(i[1]) {
 			name, value, _ := strings.Cut(pair, "=")
 			env[name] = value
 		}

@@ -137,7 +137,7 @@ func (s *served) last(stream, subject string) *jetstream.RawStreamMsg {
 }
 
 // call connects to the listener that the link event names.
-func (s *served) call(instrument string) *hl7Peer {
+func (s *served) call(instrument string) *analyzer {
 	s.t.Helper()
 	var e bridge.LinkEvent
 	if err := json.Unmarshal(s.last(subjects.StreamLink, subjects.Link("main", instrument, subjects.EventListening)).Data, &e); err != nil {
@@ -149,16 +149,16 @@ func (s *served) call(instrument string) *hl7Peer {
 	}
 	s.t.Cleanup(func() { _ = nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
-	return &hl7Peer{nc, bufio.NewReader(nc)}
+	return &analyzer{nc, bufio.NewReader(nc)}
 }
 
-type hl7Peer struct {
+type analyzer struct {
 	net.Conn
 	r *bufio.Reader
 }
 
 // answer is the MSA segment of the next block.
-func (p *hl7Peer) answer(t *testing.T) string {
+func (p *analyzer) answer(t *testing.T) string {
 	t.Helper()
 	block, err := p.r.ReadString(0x1c)
 	if err != nil {
@@ -168,6 +168,15 @@ func (p *hl7Peer) answer(t *testing.T) string {
 	_, msa, _ := strings.Cut(block, "\rMSA|")
 	msa, _, _ = strings.Cut(msa, "\r")
 	return msa
+}
+
+// control sends ASTM bytes and expects ACK.
+func (p *analyzer) control(t *testing.T, send string) {
+	t.Helper()
+	_, _ = io.WriteString(p, send)
+	if b, err := p.r.ReadByte(); err != nil || b != 0x06 {
+		t.Fatalf("answer %02x, %v; want ACK", b, err)
+	}
 }
 
 func oru(n int) string {
@@ -197,7 +206,7 @@ func TestServe(t *testing.T) {
 	if e, _ := s.log.await(t, "instruments file not taken")["error"].(string); !strings.Contains(e, ":3:") {
 		t.Errorf("the reason does not name the line: %q", e)
 	}
-	s.write(one + "  - {id: b1, listen: '127.0.0.1:0', protocol: hl7}\n")
+	s.write(one + "  - {id: b1, listen: '127.0.0.1:0', protocol: hl7}\n  - {id: c1, listen: '127.0.0.1:0', protocol: astm}\n")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -209,15 +218,15 @@ func TestServe(t *testing.T) {
 	}
 
 	// SIGTERM in mid-message: what has begun is finished and acknowledged
-	half := oru(4)
-	_, _ = io.WriteString(p, half[:30])
-	s.last(subjects.StreamLink, subjects.Link("main", "a1", subjects.EventTransmission))
+	sender := s.call("c1")
+	sender.control(t, "\x05")
 	code := make(chan int, 1)
 	go func() { code <- s.stop() }()
-	_, _ = io.WriteString(p, half[30:])
-	if got := p.answer(t); !strings.HasPrefix(got, "AA|4") {
-		t.Fatalf("answer %q in the grace", got)
+	if _, err := p.r.ReadByte(); err == nil {
+		t.Error("the idle connection is still open")
 	}
+	sender.control(t, "\x021H|\\^&\rP|1\rO|1|S-4\rR|1|^^^GLU|5.9\rL|1|N\r\x039A\r\n")
+	_, _ = io.WriteString(sender, "\x04")
 	if got := <-code; got != exitOK {
 		t.Errorf("exit code %d, want 0", got)
 	}

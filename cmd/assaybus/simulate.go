@@ -53,7 +53,7 @@ func newSimulate() *cobra.Command {
 		Example: `  assaybus simulate --to 127.0.0.1:5001 --protocol astm --rate 2/s --for 10s
   assaybus simulate --to 127.0.0.1:5002 --count 100 --connections 4 results.hl7
   assaybus simulate --listen 127.0.0.1:4000 --protocol astm --loop --fault bad-checksum=0.1,cut=0.02`,
-		RunE: func(cmd *cobra.Command, args []string) error { return s.run(cmd, args) },
+		RunE: s.run,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.to, "to", "", "HOST:PORT of the bridge, which the instrument calls")

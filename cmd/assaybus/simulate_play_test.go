@@ -95,7 +95,7 @@ func TestSimulatePlaysFilesAndCaptures(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s shelf
-	code, stdout, stderr := runText(t, bare, "simulate", "--to", s.listen(t, "hl7"), "--protocol", "hl7", "-", capture)
+	code, stdout, stderr := runText(t, bare, "simulate", "--to", s.listen(t, "auto"), "-", capture)
 	if code != exitOK || !strings.Contains(stdout, "p50") || stderr != "" {
 		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
 	}

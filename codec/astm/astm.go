@@ -3,6 +3,9 @@
 package astm
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/assaybus/assaybus/codec"
 )
 
@@ -16,9 +19,22 @@ type Protocol struct {
 
 var _ codec.Protocol = (*Protocol)(nil)
 
-// New builds the protocol of one instrument.
+// maxSendFrame is the largest text of a frame (LIS01-A2 §8.3.1.2).
+const maxSendFrame = 63_993
+
+// New builds the protocol of one instrument. Its error names the option that
+// is out of range.
 func New(o codec.Options) (*Protocol, error) {
-	return &Protocol{o: o.WithDefaults()}, nil
+	o = o.WithDefaults()
+	switch {
+	case o.SendFrame < 1 || o.SendFrame > maxSendFrame:
+		return nil, fmt.Errorf("astm: a frame of %d bytes cannot be sent: take 1 to %d", o.SendFrame, maxSendFrame)
+	case o.MaxMessage < 1 || o.MaxFrame < 1 || o.MaxFrames < 1 || o.MessageTimeout < 0:
+		return nil, errors.New("astm: a negative limit takes no message: leave it out for the default")
+	case o.Role != codec.RoleHost && o.Role != codec.RoleInstrument:
+		return nil, fmt.Errorf("astm: unknown role %q: take %s or %s", o.Role, codec.RoleHost, codec.RoleInstrument)
+	}
+	return &Protocol{o: o}, nil
 }
 
 // Name is "astm".
@@ -28,7 +44,7 @@ func (p *Protocol) Name() string { return Name }
 func Kind() codec.Kind {
 	return codec.Kind{
 		Name:   Name,
-		Quirks: quirks(),
+		Quirks: append(quirks(), recordQuirks()...),
 		New:    func(o codec.Options) (codec.Protocol, error) { return New(o) },
 		Speaks: speaks,
 		Owns:   owns,

@@ -16,38 +16,42 @@ const smallestBlob = 1 << 10
 // none and short is the field itself.
 func (w *walk) elide(field string) (short string, blob *codec.Attachment) {
 	var b strings.Builder
-	for more := field; more != ""; {
-		end, next := len(more), len(more)
-		for _, d := range [...]string{w.d.repeat, w.d.component} {
-			if at := strings.Index(more[:end], d); d != "" && at >= 0 {
-				end, next = at, at+len(d)
-			}
+	from := 0 // begin of the leaf at hand
+	kept := 0 // everything before is in b
+	for i := 0; i <= len(field); i++ {
+		if i < len(field) && !w.delimits(field[i:]) {
+			continue
 		}
-		leaf := more[:end]
-		if encoding := encapsulated(leaf); encoding != "" {
+		if encoding := encapsulated(field[from:i]); encoding != "" {
 			if blob == nil {
-				a, _ := codec.DescribeAttachment(leaf, encoding)
+				a, _ := codec.DescribeAttachment(field[from:i], encoding)
 				blob = &a
 			}
-			leaf = ""
+			b.WriteString(field[kept:from])
+			kept = i
 		}
-		b.WriteString(leaf)
-		b.WriteString(more[end:next])
-		more = more[next:]
+		from = i + 1 // the rest of a longer delimiter is no base64
 	}
 	if blob == nil {
 		return field, nil
 	}
+	b.WriteString(field[kept:])
 	return b.String(), blob
+}
+
+// delimits reports that text begins with a repeat or component delimiter.
+func (w *walk) delimits(text string) bool {
+	return w.d.component != "" && strings.HasPrefix(text, w.d.component) ||
+		w.d.repeat != "" && strings.HasPrefix(text, w.d.repeat)
 }
 
 // encapsulated is "base64" or "hex" for a long leaf of nothing else.
 func encapsulated(leaf string) string {
-	leaf = strings.TrimSpace(leaf)
 	if len(leaf) < smallestBlob {
 		return ""
 	}
 	hex := true
+	leaf = strings.TrimSpace(leaf)
 	for i := range len(leaf) {
 		switch c := leaf[i]; {
 		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':

@@ -17,7 +17,7 @@ const (
 // can know.
 func recordQuirks() []codec.Quirk {
 	return []codec.Quirk{
-		{Name: quirkHL7Delimiters, Help: `the header H|^~\& means HL7's delimiters: ^ components, ~ repeats (middleware that builds both)`},
+		{Name: quirkHL7Delimiters, Help: `the header H|^~\& means HL7's delimiters also where no test id ^^^CODE shows it (middleware that speaks both)`},
 		{Name: quirkControlAfterResult, Help: "a Q record behind an R with a number in Q.4 is a control's result, not a query (OpenELIS mock server)"},
 	}
 }

@@ -27,14 +27,14 @@ type expectation struct {
 	ResultsMax  int        `json:"results_max"`
 	Examples    [][]string `json:"examples"`
 	Options     struct {
-		Charset string `json:"charset"`
+		Charset string   `json:"charset"`
+		Quirks  []string `json:"quirks"`
 	} `json:"options"`
 }
 
-// Every message of the corpus is decoded into what expect.json asks for. The
-// link is taken off by a few lines of this test: it is the parser that is on
-// trial here.
-func TestCorpus(t *testing.T) {
+// Every message of the corpus, taken off its link by Serve, is decoded into
+// what expect.json asks for.
+func TestParseCorpus(t *testing.T) {
 	dir := codectest.Corpus(t)
 	list, err := os.ReadFile(filepath.Join(dir, "expect.json"))
 	if err != nil {
@@ -53,7 +53,11 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.check(t, payloads(capture))
+			var host codectest.Host
+			if _, err := codectest.Play(t, with(c.Options.Quirks...), &host, capture); err != nil {
+				t.Fatal(err)
+			}
+			c.check(t, host.Stored())
 		})
 	}
 }
@@ -127,45 +131,4 @@ func oneOf(text, alternatives string) bool {
 
 func found(messages []*codec.Message, is func(codec.Result) bool) bool {
 	return slices.ContainsFunc(messages, func(m *codec.Message) bool { return slices.ContainsFunc(m.Results, is) })
-}
-
-// payloads takes the link off a capture: frames with and without number and
-// checksum, or records alone. A message begins at each H or MSH record.
-func payloads(capture []byte) [][]byte {
-	text := capture
-	if bytes.IndexByte(capture, 0x02) >= 0 {
-		text = deframe(capture)
-	}
-	text = bytes.TrimSpace(text)
-	var out [][]byte
-	for from := 0; from < len(text); {
-		to := len(text)
-		for _, end := range []string{"\rH|", "\nH|"} {
-			if at := bytes.Index(text[from:to], []byte(end)); at >= 0 {
-				to = from + at + 1
-			}
-		}
-		out = append(out, text[from:to])
-		from = to
-	}
-	return out
-}
-
-func deframe(capture []byte) []byte {
-	var text []byte
-	for _, frame := range bytes.Split(capture, []byte{0x02})[1:] {
-		end := bytes.IndexAny(frame, "\x03\x17")
-		if end < 0 {
-			continue
-		}
-		body := frame[:end]
-		if len(body) > 0 && body[0] >= '0' && body[0] <= '9' {
-			body = body[1:]
-		}
-		text = append(text, body...)
-		if frame[end] == 0x03 && !bytes.HasSuffix(text, []byte("\r")) {
-			text = append(text, '\r')
-		}
-	}
-	return text
 }

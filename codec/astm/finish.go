@@ -10,7 +10,7 @@ import (
 // finish draws what only the whole message tells.
 func (w *walk) finish() *codec.Message {
 	m := w.m
-	if !w.closed && m.Termination == "" && w.above != 'L' {
+	if !w.ended {
 		w.note(0, 0, codec.WarnUnterminated)
 	}
 	if w.calibration() {

@@ -16,7 +16,9 @@ func (w *walk) header(line string) bool {
 	field := line[1 : 1+size]
 	definition, rest, more := strings.Cut(line[1+size:], field)
 	d, issue := declared(field, definition)
-	if w.o.Has(quirkHL7Delimiters) && d == (delimiters{field, "^", "~", `\`}) {
+	if d == (delimiters{field, "^", "~", `\`}) && (w.o.Has(quirkHL7Delimiters) || strings.Contains(w.whole, field+"^^^")) {
+		// HL7's habit: ^~\& makes ^ the repeat by the letter of the standard,
+		// but a test id ^^^CODE somewhere shows that it is the component.
 		d.repeat, d.component = "~", "^"
 	}
 	first := w.row == 0

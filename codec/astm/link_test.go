@@ -7,19 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/codec/astm"
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
-// message is one H to L with n results.
+// numbered is one H to L with n results.
 func numbered(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString("H|\\^&|||cobas|||||||P|1\rP|1||PX1\rO|1|SX1||^^^GLU\r")
@@ -58,6 +55,10 @@ func TestPair(t *testing.T) {
 			codectest.RunPair(t, p, numbered(1), hl7, numbered(20), []byte("H|\\^&\rL"), []byte("H|\\^&\r\rC|1|\xe4\xff\rL|1\r"))
 		})
 	}
+}
+
+func TestPairOfMaglumis(t *testing.T) {
+	codectest.RunPair(t, with("ack-every-control"), numbered(1), numbered(20))
 }
 
 func TestSplitOfSessions(t *testing.T) {
@@ -103,7 +104,7 @@ func TestTwoConnections(t *testing.T) {
 					t.Errorf("Serve %d = %v", i, err)
 				}
 			}()
-			go io.Copy(io.Discard, theirs)
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
 		}
 		for n, text := range []string{"H|\\^&\r", "O|1|SX%d\r", "L|1\r"} {
 			for i, c := range conns {
@@ -190,140 +191,3 @@ func TestSendEndsBeforeItBegins(t *testing.T) {
 		t.Errorf("Send = %v and wrote %q, want the end of the context and nothing", err, conn.Written())
 	}
 }
-
-func TestSpeaks(t *testing.T) {
-	for first, want := range map[string]codec.Verdict{
-		"":                 codec.Maybe,
-		"\x00\r\n":         codec.Maybe,
-		"\x05":             codec.Yes,
-		"\x00\x05":         codec.Yes,
-		"\x04":             codec.Yes,
-		"\x02":             codec.Maybe, // Mindray's heartbeat
-		"\x02\x02":         codec.Maybe,
-		"\x02\x0bMSH|":     codec.No,
-		"\x02\x02\x0b":     codec.No,
-		"\x021H":           codec.Yes,
-		"\x02H":            codec.Maybe,
-		"\x02H|":           codec.Yes, // Snibe Maglumi X3
-		"\x02HELLO":        codec.No,
-		"\x02\x1emtrsl|":   codec.No, // bioMérieux
-		"\x02P\x1c":        codec.No, // Dimension
-		"\x02D1U":          codec.No, // Sysmex native
-		"\x02\r\n\x05":     codec.Yes,
-		"H":                codec.Maybe,
-		"h!":               codec.Yes,
-		"H|\\^&":           codec.Yes,
-		"\r\nH|":           codec.Yes,
-		"HELLO":            codec.No,
-		"MSH|":             codec.No,
-		"M":                codec.No,
-		"\x0b":             codec.No,
-		"\r\n\x0bMSH|^~\\": codec.No, // pitfalls 34
-		"<HEL.R01>":        codec.No,
-		"GET / HTTP/1.1":   codec.No,
-	} {
-		if got := astm.Kind().Speaks([]byte(first)); got != want {
-			t.Errorf("Speaks(%q) = %d, want %d", first, got, want)
-		}
-	}
-}
-
-func TestQuirksAreExplained(t *testing.T) {
-	for _, q := range astm.Kind().Quirks {
-		if q.Name == "" || len(q.Help) < 20 {
-			t.Errorf("quirk %q is not explained: %q", q.Name, q.Help)
-		}
-	}
-}
-
-// FuzzSession: whatever comes, and whatever the store answers, nothing
-// panics, it does not matter how the bytes arrive, and every byte of the
-// texts of accepted frames is stored or given up or was refused.
-func FuzzSession(f *testing.F) {
-	names := []string{"no-checksum", "any-frame-number", "implicit-session", "ack-every-control"}
-	files, err := filepath.Glob(filepath.Join(root(f), "testdata", "astm", "link", "*.txt"))
-	if err != nil || len(files) == 0 {
-		f.Fatal("no conversations", err)
-	}
-	for i, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		var in []byte
-		for line := range strings.Lines(string(text)) {
-			if b, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "> "); ok && !strings.Contains(b, "*") {
-				raw, err := codectest.Bytes(b)
-				if err != nil {
-					f.Fatal(err)
-				}
-				in = append(in, raw...)
-			}
-		}
-		f.Add(in, uint8(i), uint16(i))
-	}
-	f.Add([]byte(session("H|\\^&\r", "O|1|SX1\r", "L|1\r")), uint8(0), uint16(2))
-	f.Fuzz(func(t *testing.T, in []byte, quirks uint8, fails uint16) {
-		o := codec.Options{MaxMessage: 300, MaxFrame: 100, MaxFrames: 6}
-		for i, name := range names {
-			if quirks>>i&1 == 1 {
-				o.Quirks = append(o.Quirks, name)
-			}
-		}
-		run := func(cuts ...int) string {
-			var host codectest.Host
-			for i := range 16 {
-				if fails>>i&1 == 1 {
-					host.Answer(codec.ErrReject) // not tried again for ever
-				} else {
-					host.Answer(nil)
-				}
-			}
-			written, err := codectest.Play(t, build(o), &host, in, cuts...)
-			out := fmt.Sprintf("%q %v", written, err)
-			for _, m := range host.Stored() {
-				out += fmt.Sprintf(" stored %q", m)
-			}
-			for _, g := range host.GivenUp() {
-				out += fmt.Sprintf(" given up %q", g.Raw)
-				if !errors.Is(g.Why, codec.ErrIncomplete) && !errors.Is(g.Why, codec.ErrTooLarge) {
-					t.Errorf("given up because of %v", g.Why)
-				}
-			}
-			return out
-		}
-		want := run()
-		cuts := make([]int, len(in))
-		for i := range cuts {
-			cuts[i] = i + 1
-		}
-		if got := run(cuts...); got != want {
-			t.Errorf("byte by byte:\n got %s\nwant %s", got, want)
-		}
-	})
-}
-
-// BenchmarkSession: a message of twenty results, a record to a frame.
-func BenchmarkSession(b *testing.B) {
-	var texts []string
-	for rec := range strings.SplitAfterSeq(string(numbered(20)), "\r") {
-		if rec != "" {
-			texts = append(texts, rec)
-		}
-	}
-	in := []byte(session(texts...))
-	p := with()
-	b.SetBytes(int64(len(in)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := p.Serve(b.Context(), codec.NewPlayback(in), sink{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-type sink struct{}
-
-func (sink) Receive(context.Context, []byte) error             { return nil }
-func (sink) Incomplete(_ context.Context, _ []byte, why error) { panic(why) }
-func (sink) Ready() error                                      { return nil }

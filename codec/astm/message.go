@@ -27,6 +27,7 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	decoded, charset, warn := codec.Decode(raw, "", p.o.Charset, "")
 	text := strings.TrimLeft(string(decoded), blanks)
 	w := newWalk(p.o, charset)
+	w.whole = text
 	for _, code := range warn {
 		w.note(0, 0, code)
 	}

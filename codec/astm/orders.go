@@ -11,7 +11,14 @@ import (
 func (w *walk) takePatient() {
 	w.forget()
 	w.counted(&w.count.p)
-	w.patientRecord = w.record
+	for n := 3; n <= 6; n++ {
+		w.controlPatient = w.controlPatient || w.anyLeaf(w.field(n), isControl)
+	}
+	for i, p := range w.paths {
+		if p.letter == 'P' {
+			w.paths[i].id = w.follow(p)
+		}
+	}
 	p := codec.Patient{Sex: w.text(9), BirthDate: w.time(8), Name: w.name(w.field(6)), Record: w.row}
 	if len(p.BirthDate) > len("2026-11-23") {
 		p.BirthDate = p.BirthDate[:len("2026-11-23")]
@@ -102,12 +109,15 @@ func (w *walk) carrier() string {
 
 // specimen finds the specimen id: where the instrument's options say and
 // nowhere else, otherwise in O.3 component 1 (its repeats are several
-// specimens), otherwise in the first component of O.4 that holds something,
+// specimens, and then it is none of them alone), otherwise in the first component of O.4 that holds something,
 // or in its third where the bytes say rack^position^id^attribute.
 func (w *walk) specimen(o *codec.Order) {
 	if len(w.paths) > 0 {
 		for _, p := range w.paths {
-			if o.Specimen = w.follow(p); o.Specimen != "" {
+			if o.Specimen = p.id; p.letter == 'O' {
+				o.Specimen = w.follow(p)
+			}
+			if o.Specimen != "" {
 				return
 			}
 		}
@@ -119,11 +129,13 @@ func (w *walk) specimen(o *codec.Order) {
 			ids = append(ids, id)
 		}
 	}
-	if len(ids) > 0 {
+	switch ids = distinct(ids); len(ids) {
+	case 0:
+	case 1:
 		o.Specimen = ids[0]
-		if ids = distinct(ids); len(ids) > 1 {
-			o.Specimens = ids
-		}
+		return
+	default:
+		o.Specimens = ids
 		return
 	}
 	for repeat := range w.repeats(w.field(fieldCarrier)) {
@@ -190,12 +202,7 @@ func (w *walk) controlOrder() bool {
 	if w.anyLeaf(w.field(16), isControl) || w.anyLeaf(w.field(fieldCarrier), func(leaf string) bool { return leaf == "QC" }) {
 		return true
 	}
-	for n := 2; n < min(6, len(w.patientRecord)); n++ { // P.3 to P.6
-		if w.anyLeaf(w.patientRecord[n], isControl) {
-			return true
-		}
-	}
-	return false
+	return w.controlPatient
 }
 
 func isControl(text string) bool {

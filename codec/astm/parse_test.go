@@ -11,14 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// message is records with CR behind each.
-func message(records ...string) []byte {
+// lines is records with CR behind each.
+func lines(records ...string) []byte {
 	return []byte(strings.Join(records, "\r") + "\r")
 }
 
 func parse(t *testing.T, o codec.Options, records ...string) *codec.Message {
 	t.Helper()
-	m, err := parser(t, o).Parse(message(records...))
+	m, err := parser(t, o).Parse(lines(records...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestTerminators(t *testing.T) {
 
 // The parser keeps nothing of the caller's bytes.
 func TestParseDoesNotKeepRaw(t *testing.T) {
-	raw := message(`H|\^&|||X`, "P|1||ID", "O|1|S1||^^^GLU", "R|1|^^^GLU|5|||||F", "L|1|N")
+	raw := lines(`H|\^&|||X`, "P|1||ID", "O|1|S1||^^^GLU", "R|1|^^^GLU|5|||||F", "L|1|N")
 	m, err := parser(t, codec.Options{}).Parse(raw)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 type path struct {
 	letter           byte
 	field, component int
+	id               string // what stands there in the patient at hand
 }
 
 // paths are the ASTM ones of an instrument's specimen paths; those of HL7
@@ -36,7 +37,7 @@ func queryComponent(list []string) int {
 
 func parsePath(text string) (path, bool) {
 	parts := strings.Split(strings.ToUpper(strings.TrimSpace(text)), ".")
-	if len(parts) < 2 || len(parts) > 3 || len(parts[0]) != 1 || !strings.Contains("OPQ", parts[0]) {
+	if len(parts) < 2 || len(parts) > 3 || len(parts[0]) != 1 || strings.IndexByte("OPQ", parts[0][0]) < 0 {
 		return path{}, false
 	}
 	p := path{letter: parts[0][0]}
@@ -54,20 +55,11 @@ func parsePath(text string) (path, bool) {
 	return p, true
 }
 
-// follow reads the place in the order at hand or in its patient.
+// follow reads the place in the record at hand.
 func (w *walk) follow(p path) string {
-	record := w.record
-	if p.letter == 'P' {
-		record = w.patientRecord
-	}
-	if p.field > len(record) {
-		return ""
-	}
-	for repeat := range w.repeats(record[p.field-1]) {
-		id := ""
-		if p.component == 0 {
-			id = w.firstValued(repeat)
-		} else {
+	for repeat := range w.repeats(w.field(p.field)) {
+		id := w.firstValued(repeat)
+		if p.component > 0 {
 			id = w.decode(w.d.nth(repeat, p.component))
 		}
 		if id != "" {

@@ -66,17 +66,17 @@ func TestRecordsAreANaiveSplit(t *testing.T) {
 	p := parser(t, codec.Options{})
 	field := rapid.StringMatching(`[0-9A-Za-z^\\ .<>-]{0,12}`)
 	rapid.Check(t, func(t *rapid.T) {
-		lines := []string{`H|\^&|||X`}
+		rows := []string{`H|\^&|||X`}
 		for range rapid.IntRange(0, 15).Draw(t, "records") {
 			letter := rapid.SampledFrom([]string{"P", "O", "R", "C", "M", "Q", "S", "L", "Z", "r"}).Draw(t, "letter")
-			lines = append(lines, letter+"|"+strings.Join(rapid.SliceOfN(field, 0, 16).Draw(t, "fields"), "|"))
+			rows = append(rows, letter+"|"+strings.Join(rapid.SliceOfN(field, 0, 16).Draw(t, "fields"), "|"))
 		}
-		m, err := p.Parse(message(lines...))
+		m, err := p.Parse(lines(rows...))
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := [][]string{{"H", `|\^&`, "", "", "X"}}
-		for _, line := range lines[1:] {
+		for _, line := range rows[1:] {
 			want = append(want, strings.Split(line, "|"))
 		}
 		if diff := cmp.Diff(want, m.Records); diff != "" {
@@ -110,7 +110,7 @@ func TestFieldsComeBack(t *testing.T) {
 		for _, name := range []string{"family", "given", "patient", "specimen", "test", "value", "units", "operator", "comment"} {
 			want[name] = text.Draw(t, name)
 		}
-		raw := message(
+		raw := lines(
 			"H"+string(d),
 			record("P", "1", "", esc(want["patient"]), "", comps(esc(want["family"]), esc(want["given"]))),
 			record("O", "1", esc(want["specimen"]), "", comps("", "", "", esc(want["test"]))),
@@ -139,35 +139,40 @@ func TestFieldsComeBack(t *testing.T) {
 func TestSpecimenSafety(t *testing.T) {
 	p := parser(t, codec.Options{})
 	rapid.Check(t, func(t *rapid.T) {
-		lines := []string{`H|\^&|||X`}
-		specimen, patient, n := "", "", 0
+		rows := []string{`H|\^&|||X`}
+		specimen, patient, owner, n := "", "", "message", 0
 		var want [][3]string
+		comments := map[string]string{} // text → what it belongs to
 		for range rapid.IntRange(1, 60).Draw(t, "records") {
 			n++
 			switch kind := rapid.SampledFrom([]string{"P", "O", "O", "R", "R", "R", "C", "M", "Q", "S", "H", "Z", ""}).Draw(t, "kind"); kind {
 			case "P":
 				patient, specimen = fmt.Sprint("P", n), ""
-				lines = append(lines, fmt.Sprintf("P|%d||%s", rapid.IntRange(0, 3).Draw(t, "seq"), patient))
+				owner = patient
+				rows = append(rows, fmt.Sprintf("P|%d||%s", rapid.IntRange(0, 3).Draw(t, "seq"), patient))
 			case "O":
 				specimen = fmt.Sprint("S", n)
+				owner = specimen
 				place := rapid.SampledFrom([]string{"O|1|%s||^^^T", "O|9|%s^x|y^z|^^^T", "o||  %s  ", "O|1||%s^3^4|^^^T", "O|1||^^  %s^M"}).Draw(t, "place")
-				lines = append(lines, fmt.Sprintf(place, specimen))
+				rows = append(rows, fmt.Sprintf(place, specimen))
 			case "R":
-				lines = append(lines, fmt.Sprintf("R|1|^^^T|%d|||||F", n))
+				rows = append(rows, fmt.Sprintf("R|1|^^^T|%d|||||F", n))
 				want = append(want, [3]string{fmt.Sprint(n), specimen, patient})
+				owner = fmt.Sprint(n)
 			case "C":
-				lines = append(lines, "C|1|I|comment|G")
+				rows = append(rows, fmt.Sprintf("C|1|I|c%d|G", n))
+				comments[fmt.Sprint("c", n)] = owner
 			case "M", "Z", "":
-				lines = append(lines, kind)
+				rows = append(rows, kind)
 			case "Q", "S":
-				specimen, patient = "", ""
-				lines = append(lines, kind+"|1|^ID")
+				specimen, patient, owner = "", "", "message"
+				rows = append(rows, kind+"|1|^ID")
 			case "H":
-				specimen, patient = "", ""
-				lines = append(lines, `H|\^&|||X`)
+				specimen, patient, owner = "", "", "message"
+				rows = append(rows, `H|\^&|||X`)
 			}
 		}
-		m, err := p.Parse(message(append(lines, "L|1|N")...))
+		m, err := p.Parse(lines(append(rows, "L|1|N")...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +186,34 @@ func TestSpecimenSafety(t *testing.T) {
 			got = append(got, [3]string{r.Value, r.Specimen, id})
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("%s\n(-want +got):\n%s", strings.Join(lines, "\n"), diff)
+			t.Fatalf("%s\n(-want +got):\n%s", strings.Join(rows, "\n"), diff)
+		}
+		if diff := cmp.Diff(comments, owners(m)); diff != "" {
+			t.Fatalf("comments of %s\n(-want +got):\n%s", strings.Join(rows, "\n"), diff)
 		}
 	})
+}
+
+// owners says of every comment what it belongs to: a result by its value, an
+// order by its specimen, a patient by the id, or the message.
+func owners(m *codec.Message) map[string]string {
+	out := map[string]string{}
+	note := func(comments []string, owner string) {
+		for _, c := range comments {
+			out[c] = owner
+		}
+	}
+	for _, r := range m.Results {
+		note(r.Comments, r.Value)
+	}
+	for _, o := range m.Orders {
+		note(o.Comments, o.Specimen)
+	}
+	for _, p := range m.Patients {
+		note(p.Comments, p.ID)
+	}
+	for _, c := range m.Comments {
+		note([]string{c.Text}, "message")
+	}
+	return out
 }

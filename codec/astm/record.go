@@ -14,26 +14,28 @@ type walk struct {
 	o       codec.Options
 	m       *codec.Message
 	d       delimiters
+	whole   string // the message as text
 	paths   []path
 	cells   []string // backs the fields of all records
 	flagged []string // backs the flags of all results
 	record  []string // the record at hand
 	row     int      // its place in m.Records, from 1
 	feeds   bool     // line feeds beside or inside the records
-	closed  bool     // a terminator was seen
+	closed  bool     // the record before was a terminator
+	ended   bool     // a terminator was seen
 
-	patient, order  *int // what the records at hand belong to; nil = nothing
-	result          int  // index of the result that comments belong to; -1 = none
-	patientRecord   []string
-	above           byte // the letter of the record before, C and M left out
-	count           struct{ p, o, r, q, s int }
-	miscounted      bool
-	header12        string // processing id as sent
-	function        string // H.11.1 of the Roche family
-	blob            *codec.Attachment
-	control         bool // the header says that all this is quality control
-	specimenMissing bool
-	lastTime        struct{ sent, read string } // results of one run share theirs
+	patient, order               *int // what the records at hand belong to; nil = nothing
+	result                       int  // index of the result that comments belong to; -1 = none
+	controlPatient               bool // the patient at hand is a control
+	above                        byte // the letter of the record before, C and M left out
+	count                        struct{ p, o, r, q, s int }
+	miscounted                   bool
+	header12                     string // processing id as sent
+	function                     string // H.11.1 of the Roche family
+	blob                         *codec.Attachment
+	control                      bool                        // the header says that all this is quality control
+	noSpecimen, severalSpecimens bool                        // said already
+	lastTime                     struct{ sent, read string } // results of one run share theirs
 }
 
 func newWalk(o codec.Options, charset string) *walk {
@@ -144,7 +146,10 @@ func (w *walk) take(fields []string) {
 
 // forget leaves every parent: what follows belongs to nothing before.
 func (w *walk) forget() {
-	w.patient, w.order, w.result, w.patientRecord = nil, nil, -1, nil
+	w.patient, w.order, w.result, w.controlPatient = nil, nil, -1, false
+	for i := range w.paths {
+		w.paths[i].id = ""
+	}
 	w.count.o, w.count.r = 0, 0
 }
 
@@ -172,90 +177,12 @@ func (w *walk) counted(n *int) {
 
 // takeTerminator is L (LIS02-A2 §13).
 func (w *walk) takeTerminator() {
-	w.closed = true
+	w.closed, w.ended = true, true
 	w.m.Termination = w.text(3)
 	switch strings.ToUpper(w.m.Termination) {
 	case "T", "R", "E":
 		w.warn(3, codec.WarnAborted)
 	}
-}
-
-// field is field n of the record at hand, as sent.
-func (w *walk) field(n int) string {
-	if n > len(w.record) {
-		return ""
-	}
-	return w.record[n-1]
-}
-
-// text is field n of the record at hand, decoded.
-func (w *walk) text(n int) string { return w.decode(w.field(n)) }
-
-// decode trims a leaf, undoes its escapes and takes the quotes of an explicit
-// null (LIS02-A2 §5.4.4) for nothing. A line feed is no legal character of a
-// record (§5.3): cobas 8000 sends some where it broke a line.
-func (w *walk) decode(leaf string) string {
-	leaf = strings.TrimSpace(leaf)
-	if leaf == `""` {
-		return ""
-	}
-	if w.feeds && strings.Contains(leaf, "\n") {
-		leaf = strings.ReplaceAll(leaf, "\n", "")
-	}
-	return w.d.unescape(leaf, w.hex)
-}
-
-// hex decodes the bytes of an escape sequence in the message's charset.
-func (w *walk) hex(bytes []byte) string {
-	text, _, _ := codec.Decode(bytes, "", w.o.Charset, "")
-	return string(text)
-}
-
-// time is field n of the record at hand as RFC 3339 or a date.
-func (w *walk) time(n int) string {
-	sent := w.field(n)
-	if sent == "" {
-		return ""
-	}
-	first, _ := cutAt(sent, w.d.component)
-	if first == w.lastTime.sent {
-		return w.lastTime.read
-	}
-	t, ok := codec.Timestamp(first, w.o.Location)
-	if !ok {
-		w.warn(n, codec.WarnBadTimestamp)
-		return ""
-	}
-	w.lastTime.sent, w.lastTime.read = first, t
-	return t
-}
-
-// firstValued is the first component of text that holds something.
-func (w *walk) firstValued(text string) string {
-	for text != "" {
-		var leaf string
-		leaf, text = cutAt(text, w.d.component)
-		if leaf = w.decode(leaf); leaf != "" {
-			return leaf
-		}
-	}
-	return ""
-}
-
-// compact is text with every component trimmed and decoded, and without empty
-// ones at its end.
-func (w *walk) compact(text string) string {
-	if w.d.component == "" || !strings.Contains(text, w.d.component) {
-		return w.decode(text)
-	}
-	leaves := strings.Split(text, w.d.component)
-	valued := 0
-	for i, leaf := range leaves {
-		if leaves[i] = w.decode(leaf); leaves[i] != "" {
-			valued = i + 1
-		}
-	}
-	return strings.Join(leaves[:valued], "^")
 }
 
 // warn notes a tolerance at field n of the record at hand; 0 is all of it.

@@ -43,12 +43,27 @@ func (w *walk) add(r codec.Result) {
 		o := &w.m.Orders[*w.order]
 		r.Specimen, r.InstrumentSpecimen = o.Specimen, o.InstrumentSpecimen
 	}
-	if r.Specimen == "" && !w.specimenMissing && w.order != nil && w.m.Orders[*w.order].Role != "Q" {
-		w.specimenMissing = true
-		w.warn(0, codec.WarnNoSpecimen)
-	}
+	w.warnSpecimen(r.Specimen)
 	w.result = len(w.m.Results)
 	w.m.Results = append(w.m.Results, r)
+}
+
+// warnSpecimen says, once a message each, that an order names no specimen or
+// several.
+func (w *walk) warnSpecimen(specimen string) {
+	if specimen != "" || w.order == nil {
+		return
+	}
+	switch o := &w.m.Orders[*w.order]; {
+	case len(o.Specimens) > 0:
+		if !w.severalSpecimens {
+			w.severalSpecimens = true
+			w.warn(0, codec.WarnSeveralSpecimens)
+		}
+	case o.Role != "Q" && !w.noSpecimen:
+		w.noSpecimen = true
+		w.warn(0, codec.WarnNoSpecimen)
+	}
 }
 
 // code is the test of a universal test id (LIS02-A2 §5.6.1): the component

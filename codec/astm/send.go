@@ -1,6 +1,7 @@
 package astm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,8 @@ type sender struct {
 // given back to conn) or are those of ctx or conn. After every error the
 // message has to be sent again as a whole.
 func (p *Protocol) Send(ctx context.Context, conn codec.Conn, raw []byte) error {
-	frames := chop(clean(raw), p.o.SendFrame)
-	if len(frames) == 0 {
+	text := clean(raw)
+	if len(text) == 0 {
 		return errNothing
 	}
 	l := &leash{Conn: conn}
@@ -50,7 +51,10 @@ func (p *Protocol) Send(ctx context.Context, conn codec.Conn, raw []byte) error 
 	if err := s.bid(ctx); err != nil {
 		return s.because(ctx, err)
 	}
-	if err := s.transfer(frames); err != nil {
+	if p.o.Has(quirkAckEveryControl) {
+		return s.because(ctx, s.envelope(text))
+	}
+	if err := s.transfer(chop(text, p.o.SendFrame)); err != nil {
 		return s.because(ctx, err)
 	}
 	// Everything has been acknowledged: an EOT that cannot be written changes
@@ -62,7 +66,7 @@ func (p *Protocol) Send(ctx context.Context, conn codec.Conn, raw []byte) error 
 // because is err, or why ctx ended when that was the reason: then the line is
 // released.
 func (s *sender) because(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !codec.IsTimeout(err) && !errors.Is(err, codec.ErrNoReply) {
+	if err == nil || ctx.Err() == nil || !codec.IsTimeout(err) && !errors.Is(err, codec.ErrNoReply) {
 		return err
 	}
 	if !errors.Is(err, codec.ErrNoReply) { // that one has sent EOT
@@ -158,6 +162,35 @@ func (s *sender) frame(b []byte) (interrupt bool, err error) {
 		}
 	}
 	return false, s.abort(fmt.Errorf("astm: frame: %w six times", codec.ErrRefused))
+}
+
+// envelope sends what a Snibe Maglumi X3 sends and takes: STX, the records
+// with ETX, and EOT, each of which wants an ACK.
+func (s *sender) envelope(text []byte) error {
+	text = append(bytes.Clone(text), etx)
+	for range transmissions {
+		if _, err := s.frame([]byte{stx}); err != nil {
+			return err
+		}
+		s.drain()
+		if err := s.put(text); err != nil {
+			return err
+		}
+		switch c, err := s.await(replyTimer); {
+		case codec.IsTimeout(err):
+			return s.abort(fmt.Errorf("astm: block: %w: 15 s after ETX", codec.ErrNoReply))
+		case err != nil:
+			return err
+		case c == ack:
+			// The message is acknowledged; what becomes of the EOT changes
+			// nothing, but its ACK must not be left on the line.
+			if s.put([]byte{eot}) == nil {
+				_, _ = s.await(replyTimer, ack)
+			}
+			return nil
+		}
+	}
+	return s.abort(fmt.Errorf("astm: block: %w six times", codec.ErrRefused))
 }
 
 // abort releases the line because of why.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
@@ -24,6 +23,7 @@ const (
 var (
 	errSilent  = fmt.Errorf("astm: %w: nothing came for 30 s", codec.ErrIncomplete)
 	errTimeout = fmt.Errorf("astm: %w: the message timeout passed; see message_timeout", codec.ErrIncomplete)
+	errStopped = fmt.Errorf("astm: %w: the host is stopping", codec.ErrIncomplete)
 	errHungUp  = fmt.Errorf("astm: %w: the connection ended", codec.ErrIncomplete)
 	errRestart = fmt.Errorf("astm: %w: a new session began", codec.ErrIncomplete)
 	errEnded   = fmt.Errorf("astm: %w: the session ended", codec.ErrIncomplete)
@@ -113,6 +113,9 @@ func (r *receiver) open(ctx context.Context, token []byte) error {
 		codec.NoteQuirk(r.host, quirkImplicitSession)
 		r.begin()
 		return r.session(ctx, token)
+	case k == whole: // the sender hears nothing and keeps its message
+		codec.Note(r.host, codec.EventOutside)
+		return nil
 	case k == record:
 		return r.unframed(ctx, token)
 	case k == noise && len(bytes.Trim(token, "\x00\r\n")) == 0:
@@ -197,74 +200,4 @@ func (r *receiver) reply(c byte) error {
 	}
 	r.replied = time.Now()
 	return nil
-}
-
-// discard throws away what waits to be read.
-func (r *receiver) discard() {
-	r.split.mode = discarding
-	r.tokens.Flush()
-	r.split.scanned, r.split.midLine = 0, false
-	r.tokens.Release()
-}
-
-// giveUp hands what is left of an open message to the host.
-func (r *receiver) giveUp(ctx context.Context, why error) {
-	raw := r.a.text
-	if len(r.partial) > 0 {
-		if n := len(raw); n > 0 && r.a.etx && !isLineEnd(raw[n-1]) {
-			raw = append(raw, cr)
-		}
-		raw = append(raw, r.partial...)
-	}
-	if len(bytes.Trim(raw, "\x00\r\n")) > 0 && r.kept == 0 {
-		r.host.Incomplete(context.WithoutCancel(ctx), raw, why)
-	}
-	r.reset()
-}
-
-// broken ends a session because of err: the Conn's, a timer, or a limit. nil
-// means that the line is neutral again.
-func (r *receiver) broken(ctx context.Context, err error) error {
-	rest := r.tokens.Rest()
-	switch {
-	case len(rest) > 0 && rest[0] == stx:
-		rest = inside(rest)
-	case r.split.mode == controls:
-		rest = nil
-	}
-	switch {
-	case codec.IsTimeout(err):
-		codec.Note(r.host, codec.EventTimeout)
-		why := errSilent
-		if !r.began.IsZero() && !time.Now().Before(r.began.Add(r.o.MessageTimeout)) {
-			why = errTimeout
-		}
-		r.partial = append(r.partial, rest...)
-		r.giveUp(ctx, why)
-		r.discard()
-		return nil
-	case errors.Is(err, codec.ErrTooLarge):
-		r.partial = append(r.partial, rest[:min(len(rest), r.o.MaxFrame)]...)
-		return r.oversize(ctx)
-	}
-	r.partial = append(r.partial, rest...)
-	idle := len(r.a.text) == 0 && len(r.partial) == 0
-	r.giveUp(ctx, errHungUp)
-	if errors.Is(err, io.EOF) && idle {
-		return io.EOF
-	}
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("astm: in a session: %w", err)
-}
-
-// oversize refuses a message over the limits and ends the connection.
-func (r *receiver) oversize(ctx context.Context) error {
-	codec.Note(r.host, codec.EventOversize)
-	r.giveUp(ctx, errLarge)
-	if err := r.reply(nak); err != nil {
-		return errors.Join(errLarge, err)
-	}
-	return errLarge
 }

@@ -24,13 +24,13 @@ const (
 )
 
 func quirks() []codec.Quirk {
-	return []codec.Quirk{
+	return append([]codec.Quirk{
 		{Name: quirkNoChecksum, Help: "frames without a checksum or with a wrong one (Roche AMPLILINK, replayed captures)"},
 		{Name: quirkAnyFrameNumber, Help: "a frame with any number is a new frame unless it repeats the last one (Horiba Yumizen, Mindray CL)"},
 		{Name: quirkImplicitSession, Help: "a frame without ENQ before it opens a session (serial device servers that reconnect, captures)"},
 		{Name: quirkAckFirst, Help: "when both sides bid, answer the instrument's first ENQ at once (Mindray CL and others that do not bid again)"},
 		{Name: quirkAckEveryControl, Help: "ENQ, STX, ETX and EOT each want an ACK, blocks have no number and no checksum (Snibe Maglumi X3)"},
-	}
+	}, recordQuirks()...)
 }
 
 // speaks is the verdict on the first bytes of a conversation.

@@ -105,7 +105,7 @@ func read(text string) (codec.Options, []step, error) {
 }
 
 func setOptions(o *codec.Options, text string) error {
-	for _, pair := range strings.Fields(text) {
+	for pair := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(pair, "=")
 		if err := setOption(o, name, value); err != nil {
 			return fmt.Errorf("option %s: %w", name, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/assaybus/assaybus/codec"
@@ -114,7 +115,7 @@ func (h *Host) Detected(protocol string) {
 func (h *Host) Stored() [][]byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.stored[:len(h.stored):len(h.stored)]
+	return slices.Clip(h.stored)
 }
 
 // Tries is how often Receive was called.
@@ -128,7 +129,7 @@ func (h *Host) Tries() int {
 func (h *Host) GivenUp() []Given {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.incomplete[:len(h.incomplete):len(h.incomplete)]
+	return slices.Clip(h.incomplete)
 }
 
 // Events is how often event was counted.
@@ -149,5 +150,5 @@ func (h *Host) Quirks(name string) int {
 func (h *Host) Protocols() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.detected[:len(h.detected):len(h.detected)]
+	return slices.Clip(h.detected)
 }

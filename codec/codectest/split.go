@@ -1,10 +1,11 @@
 package codectest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
@@ -44,17 +45,17 @@ func Play(t testing.TB, p codec.Protocol, host codec.Host, input []byte, cuts ..
 // answered.
 func Split(t *testing.T, p codec.Protocol, input []byte) {
 	t.Helper()
-	want := outcome(t, p, input)
+	want := outcomeOf(t, p, input)
 	each := make([]int, len(input))
 	for i := range each {
 		each[i] = i + 1
 	}
-	if got := outcome(t, p, input, each...); got != want {
+	if got := outcomeOf(t, p, input, each...); !reflect.DeepEqual(got, want) {
 		t.Errorf("byte by byte:\n got %s\nwant %s", got, want)
 	}
 	step := 1
 	for cut := 1; cut < len(input); cut += step {
-		if got := outcome(t, p, input, cut); got != want {
+		if got := outcomeOf(t, p, input, cut); !reflect.DeepEqual(got, want) {
 			t.Errorf("cut at %d:\n got %s\nwant %s", cut, got, want)
 			return
 		}
@@ -64,21 +65,38 @@ func Split(t *testing.T, p codec.Protocol, input []byte) {
 	}
 }
 
-// outcome is all that the outside sees of input.
-func outcome(t *testing.T, p codec.Protocol, input []byte, cuts ...int) string {
+// outcome is all that the outside sees of a conversation.
+type outcome struct {
+	written []byte
+	stored  [][]byte
+	givenUp [][]byte
+	reasons []string
+}
+
+func outcomeOf(t *testing.T, p codec.Protocol, input []byte, cuts ...int) outcome {
 	t.Helper()
 	var host Host
 	written, err := Play(t, p, &host, input, cuts...)
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "answers %q", Pictures(written))
-	for _, raw := range host.Stored() {
-		fmt.Fprintf(&b, " stored %q", Pictures(raw))
-	}
+	o := outcome{written: written, stored: host.Stored()}
 	for _, g := range host.GivenUp() {
-		fmt.Fprintf(&b, " given up %q (%v)", Pictures(g.Raw), g.Why)
+		o.givenUp = append(o.givenUp, g.Raw)
+		o.reasons = append(o.reasons, g.Why.Error())
 	}
 	if err != nil {
-		fmt.Fprintf(&b, " ended %v", err)
+		o.reasons = append(o.reasons, err.Error())
 	}
-	return b.String()
+	return o
+}
+
+// String is the outcome for people.
+func (o outcome) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "answers %s", Pictures(o.written))
+	for _, raw := range o.stored {
+		fmt.Fprintf(&b, " stored %s", Pictures(raw))
+	}
+	for _, raw := range o.givenUp {
+		fmt.Fprintf(&b, " given up %s", Pictures(raw))
+	}
+	return fmt.Sprintf("%s because %q", b.String(), o.reasons)
 }

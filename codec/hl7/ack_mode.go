@@ -52,7 +52,7 @@ func (p *Protocol) settle(h *msh, err error) (o outcome, f fault, end error) {
 		return uncorrelated, faultNoMSH, nil
 	case h.id != "MSH":
 		return rejected, faultNoMSH, nil // a batch without a message
-	case err != nil:
+	case errors.Is(err, codec.ErrReject):
 		return rejected, faultContent, nil
 	}
 	return stored, fault{}, nil

@@ -16,13 +16,14 @@ type msh struct {
 	enc     []byte // MSH-2, or the usual characters where it is impossible
 	fields  [24][]byte
 	shift   int    // where MSH-9 and what follows stand: 0, or -1 or 1 field off
+	crs     bool   // the message has CRs
 	segment []byte // the rest of the message behind the segment
 }
 
 // readMSH reads the header segment with its own delimiters.
 func readMSH(raw []byte) msh {
 	h := msh{sep: '|', enc: []byte(`^~\&`)}
-	seg := raw
+	var seg []byte
 	if at := nextMSH(raw, 0); at >= 0 {
 		seg = raw[at:]
 	} else if seg = bytes.TrimLeft(raw, " \t\r\n\x00\xEF\xBB\xBF"); startsMessage(seg) != codec.Yes {
@@ -36,10 +37,9 @@ func readMSH(raw []byte) msh {
 	default:
 		h.id = "FHS"
 	}
-	if end := bytes.IndexAny(seg, "\r\n"); end >= 0 {
-		seg, h.segment = seg[:end], seg[end:]
-	}
 	h.sep = seg[3]
+	h.crs = bytes.IndexByte(seg, cr) >= 0
+	seg, h.segment = h.cutSegment(seg)
 	h.fields[1] = seg[3:4]
 	rest, more := seg[4:], true
 	for n := 2; n < len(h.fields) && more; n++ {
@@ -50,6 +50,24 @@ func readMSH(raw []byte) msh {
 	}
 	h.shift = h.findShift()
 	return h
+}
+
+// cutSegment takes the first segment off b. It ends at CR, at an LF behind
+// which a segment begins, and at any LF of a message without CR.
+func (h *msh) cutSegment(b []byte) (seg, rest []byte) {
+	for from := 0; ; {
+		i := bytes.IndexAny(b[from:], "\r\n")
+		if i < 0 {
+			return b, nil
+		}
+		i += from
+		next := b[i+1:]
+		if b[i] == cr || !h.crs || len(next) > 3 && next[3] == h.sep &&
+			isAlphanumeric(next[0]) && isAlphanumeric(next[1]) && isAlphanumeric(next[2]) {
+			return b[:i], next
+		}
+		from = i + 1
+	}
 }
 
 // field is MSH-n of the message, found where the sender put it.
@@ -147,13 +165,8 @@ func (h *msh) isAck() bool {
 // msa is a field of the MSA segment.
 func (h *msh) msa(n int) []byte {
 	for rest := h.segment; len(rest) > 0; {
-		rest = bytes.TrimLeft(rest, "\r\n")
-		seg := rest
-		if end := bytes.IndexAny(rest, "\r\n"); end >= 0 {
-			seg, rest = rest[:end], rest[end:]
-		} else {
-			rest = nil
-		}
+		var seg []byte
+		seg, rest = h.cutSegment(bytes.TrimLeft(rest, "\r\n"))
 		if len(seg) < 4 || string(seg[:3]) != "MSA" || seg[3] != h.sep {
 			continue
 		}

@@ -69,6 +69,8 @@ func TestAck(t *testing.T) {
 			"␋MSH|^~\\&||CD|AB||20261123083000||ACK^R01^ACK|X1|P|2.5␍MSA|AA|123␍"},
 		{"header ended by LF", "MSH|^~\\&|||||2011||ORU^R01^ORU_R01|1|P|2.5␊OBX|1␊",
 			"␋MSH|^~\\&|||||20261123083000||ACK^R01^ACK|X1|P|2.5␍MSA|AA|1␍"},
+		{"LF in the header is text", "MSH|^~\\&|A␊B|||||2011|ORU^R01^ORU_R01|1|P|2.5␍OBX|1␍",
+			"␋MSH|^~\\&|||A␊B||20261123083000||ACK^R01^ACK|X1|P|2.5␍MSA|AA|1␍"},
 		{"blanks and BOM before", "‹EF›‹BB›‹BF› ␍␊MSH|^~\\&|||||2011||ORU^R01^ORU_R01|1|P|2.5␍",
 			"␋MSH|^~\\&|||||20261123083000||ACK^R01^ACK|X1|P|2.5␍MSA|AA|1␍"},
 		{"MSH-7 left out", "MSH|^~\\&|A|B|C|D||ORU^R01^ORU_R01|id9|P|2.5.1|||NE|AL␍",

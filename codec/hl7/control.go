@@ -26,7 +26,8 @@ func (w *walk) controlWithoutOBX(i int, r []string) {
 	w.specimen, w.second, w.orderTime = "", "", o.RequestedAt
 	w.addOrder(o)
 	w.groups[len(w.groups)-1].control = true
-	controls := strings.Count(values, string(rune(w.d.component))) + 1
+	const most = 100 // controls of one run; the manuals have three
+	controls := min(strings.Count(values, string(rune(w.d.component)))+1, most)
 	for n := 1; n <= controls; n++ {
 		x := codec.Result{
 			InstrumentSpecimen: w.word(at(r, 13), n),

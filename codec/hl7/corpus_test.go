@@ -36,7 +36,7 @@ func blocks(raw []byte) [][]byte {
 	if bytes.IndexByte(raw, 0x0B) < 0 {
 		return hl7.Messages(raw)
 	}
-	for _, b := range bytes.Split(raw, []byte{0x0B}) {
+	for b := range bytes.SplitSeq(raw, []byte{0x0B}) {
 		if b, _, _ = bytes.Cut(b, []byte{0x1C}); len(bytes.TrimSpace(b)) > 0 {
 			all = append(all, hl7.Messages(b)...)
 		}

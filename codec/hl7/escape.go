@@ -79,7 +79,7 @@ func (w *walk) sequence(b *strings.Builder, body string) bool {
 // format writes what a formatting command of FT text means to a reader of
 // plain text (HL7 v2.5.1 §2.7.6).
 func format(b *strings.Builder, command string) bool {
-	const most = 100 // lines or blanks; more is an attack, not a layout
+	const most = 32 // lines or blanks; more is an attack, not a layout
 	name, digits := command, ""
 	if len(command) > 2 {
 		name, digits = command[:2], strings.TrimLeft(command[2:], " +")

@@ -34,10 +34,14 @@ func New(o codec.Options) (*Protocol, error) {
 		{"ack_mode", o.AckMode, []string{ackAuto, ackOriginal, ackEnhanced, ackAlwaysAA, ackNever}},
 		{"store_failure", o.StoreFailure, []string{failClose, failReject}},
 		{"commit_ack", o.CommitAck, []string{commitOff, commitSend, commitWant, commitBoth}},
+		{"continuation", o.Continuation, []string{"hl7", continueSeparate}},
 	} {
 		if c.value != "" && !slices.Contains(c.known, c.value) {
 			return nil, fmt.Errorf("%s: unknown value (got %q, want %s)", c.option, c.value, strings.Join(c.known, ", "))
 		}
+	}
+	if err := checkPaths(o.SpecimenPath); err != nil {
+		return nil, err
 	}
 	return &Protocol{o: o.WithDefaults(), now: time.Now, id: newControlID}, nil
 }

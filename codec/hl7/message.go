@@ -1,6 +1,7 @@
 package hl7
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -14,6 +15,10 @@ var (
 	// ErrNoControlID is a message without MSH-10: it cannot be answered.
 	ErrNoControlID = errors.New("no message control id in MSH-10: have the sender number its messages")
 )
+
+// continueSeparate as Options.Continuation: DSC-1 says that another message
+// comes, but each is complete by itself (Mindray DSR^Q03).
+const continueSeparate = "separate"
 
 // Parse decodes one message: one MSH, with or without the envelope of a batch
 // or file around it (see [Messages]). Segments are read as a stream, so that
@@ -30,6 +35,7 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	}
 	w := newWalk(t, &p.o)
 	w.header()
+	w.layout(0)
 	for i, record := range t.records {
 		w.segment(i, record)
 	}
@@ -40,10 +46,15 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	return w.m, nil
 }
 
-// owns tells whether raw is HL7 by its content, whatever link brought it.
+// owns tells whether raw is HL7 by its content, whatever link brought it: it
+// begins with a header segment, or has one behind something that is not the
+// header of an ASTM message.
 func owns(raw []byte) bool {
-	h := readMSH(raw)
-	return h.id != ""
+	begin := bytes.TrimLeft(raw, " \t\r\n\v\x00\xEF\xBB\xBF")
+	if startsMessage(begin) == codec.Yes {
+		return true
+	}
+	return nextMSH(raw, 0) >= 0 && !(len(begin) > 1 && begin[0] == 'H' && isSeparator(begin[1]))
 }
 
 // segment gives one segment to who reads it.
@@ -82,15 +93,15 @@ func (w *walk) segment(i int, r []string) {
 			w.m.Batch = id
 		}
 	case "DSC":
-		if w.o.Continuation != "separate" {
+		if w.o.Continuation != continueSeparate {
 			w.m.Pointer = w.value(at(r, 1))
 		}
+	case "ADD": // not joined to a segment before: the message before goes on
+		w.warn(i, 0, codec.WarnContinued)
 	default:
 		if !segmentName(r[0]) {
 			w.warn(i, 0, codec.WarnUnknownRecord)
 		}
-	case "ADD": // not joined to a segment before: the message before goes on
-		w.warn(i, 0, codec.WarnContinued)
 	}
 }
 

@@ -109,7 +109,7 @@ func (w *walk) status(field string, record int) string {
 	switch {
 	case s == "":
 		return "F"
-	case len(s) > 1 || !strings.Contains("BCDFINOPRSUVWX", s):
+	case len(s) > 1 || strings.IndexByte("BCDFINOPRSUVWX", s[0]) < 0:
 		w.warn(record, 11, codec.WarnUnknownStatus)
 	}
 	return s

@@ -18,6 +18,7 @@ type text struct {
 	obx     int // how many there are, to make room for
 	obr     int
 	spm     int
+	parts   []string // of the last field, which ADD segments continue
 	warn    []codec.Warning
 }
 
@@ -34,8 +35,9 @@ func cut(raw []byte, o *codec.Options) *text {
 		}
 	}
 	t.d, t.warn = readDelimiters(&t.head)
-	declared, shifted := t.declared(), false
+	declared := t.declared()
 	if bytes.IndexByte(raw, t.d.escape) >= 0 {
+		var shifted bool
 		if raw, shifted = translateShifts(raw, t.d.escape); shifted {
 			declared += "~ISO IR87"
 		}
@@ -58,11 +60,7 @@ func cut(raw []byte, o *codec.Options) *text {
 // by the literal text of a dump do not belong to it.
 func (t *text) declared() string {
 	s := string(t.head.field(18))
-	if at, _ := glued(s, t.d.field); at >= 0 {
-		s = s[:at]
-	} else if at := strings.IndexByte(s, '<'); at >= 0 {
-		s = s[:at]
-	}
+	s, _, _ = strings.Cut(s, "<")
 	if s = t.behindCharacters(s); t.d.repetition != '~' && t.d.repetition != 0 {
 		s = strings.ReplaceAll(s, string(rune(t.d.repetition)), "~")
 	}
@@ -115,50 +113,44 @@ func (t *text) split(s string) {
 		} else {
 			s = ""
 		}
-		for segment != "" {
-			var rest string
-			segment, rest = t.unglue(segment)
-			fields = t.add(fields, strings.Trim(segment, "\n\x00\x1c"))
-			segment = rest
-		}
+		fields = t.unglue(fields, strings.Trim(segment, "\n\x00\x1c"))
 	}
+	t.joinParts(fields)
 }
 
-// unglue cuts a segment that holds another one: behind a lone LF, or behind
-// the literal text <13> or <CR> of a dump tool that has become part of the
-// message (Roche cITm). Both only where a segment's name and the field
+// unglue adds a segment, or the several that it holds: behind a lone LF, or
+// behind the literal text <13> or <CR> of a dump tool that has become part of
+// the message (Roche cITm). Both only where a segment's name and the field
 // separator follow.
-func (t *text) unglue(segment string) (first, rest string) {
-	if at := strings.IndexByte(segment, '\n'); at > 0 {
-		for ; at > 0 && at < len(segment); at++ {
-			if segment[at] == '\n' && beginsSegment(segment[at+1:], t.d.field) {
-				t.warn = append(t.warn, codec.Warning{Record: len(t.records) + 1, Code: codec.WarnLineFeed})
-				return segment[:at], segment[at+1:]
-			}
+func (t *text) unglue(fields []string, segment string) []string {
+	if strings.IndexByte(segment, '\n') < 0 && strings.IndexByte(segment, '<') < 0 {
+		return t.add(fields, segment)
+	}
+	from := 0
+	for i := 0; i < len(segment); i++ {
+		n, code := seam(segment[i:], t.d.field)
+		if n == 0 {
+			continue
 		}
+		fields = t.add(fields, segment[from:i])
+		t.warn = append(t.warn, codec.Warning{Record: len(t.records), Code: code})
+		from = i + n
+		i = from - 1
 	}
-	if at, n := glued(segment, t.d.field); at >= 0 {
-		t.warn = append(t.warn, codec.Warning{Record: len(t.records) + 1, Code: codec.WarnGluedSegments})
-		return segment[:at], segment[at+n:]
-	}
-	return segment, ""
+	return t.add(fields, segment[from:])
 }
 
-// glued finds the literal text of a segment's end before another segment.
-func glued(s string, field byte) (at, length int) {
-	for from := 0; ; {
-		i := strings.IndexByte(s[from:], '<')
-		if i < 0 {
-			return -1, 0
-		}
-		at = from + i
-		for _, mark := range [...]string{"<13>", "<CR>"} {
-			if strings.HasPrefix(s[at:], mark) && beginsSegment(s[at+len(mark):], field) {
-				return at, len(mark)
-			}
-		}
-		from = at + 1
+// seam tells whether s begins with what parts two segments: its length and
+// the warning that it deserves.
+func seam(s string, field byte) (int, string) {
+	const mark = len("<13>")
+	switch {
+	case s[0] == '\n' && beginsSegment(s[1:], field):
+		return 1, codec.WarnLineFeed
+	case (strings.HasPrefix(s, "<13>") || strings.HasPrefix(s, "<CR>")) && beginsSegment(s[mark:], field):
+		return mark, codec.WarnGluedSegments
 	}
+	return 0, ""
 }
 
 func beginsSegment(s string, field byte) bool {
@@ -173,9 +165,13 @@ func (t *text) add(fields []string, segment string) []string {
 	if strings.TrimLeft(segment, " \t\v\f") == "" {
 		return fields
 	}
-	begin := len(fields)
 	name := segment[:min(3, len(segment))]
 	separator := t.d.field
+	if name == "ADD" && len(segment) > 3 && segment[3] == separator && len(t.records) > t.header+1 {
+		return t.rejoin(fields, segment[4:])
+	}
+	t.joinParts(fields)
+	begin := len(fields)
 	switch name {
 	case "MSH", "FHS", "BHS":
 		if len(segment) > 3 && isSeparator(segment[3]) {
@@ -192,10 +188,6 @@ func (t *text) add(fields []string, segment string) []string {
 		t.obr++
 	case "SPM":
 		t.spm++
-	case "ADD":
-		if len(segment) > 3 && segment[3] == separator && len(t.records) > t.header+1 {
-			return t.rejoin(fields, segment[4:])
-		}
 	}
 	from := 0
 	for i := range len(segment) {
@@ -211,14 +203,33 @@ func (t *text) add(fields []string, segment string) []string {
 
 // rejoin appends what an ADD segment carries to the last field of the segment
 // before (HL7 v2.5.1 §2.10.2.1). An ADD behind the header continues the last
-// message and stays a record.
+// message and stays a record. The parts of one field are joined at once when
+// the last is there: a sender may cut a field into any number.
 func (t *text) rejoin(fields []string, rest string) []string {
 	last := len(t.records) - 1
 	begin := len(fields) - len(t.records[last])
-	more := strings.Split(rest, string(rune(t.d.field)))
-	fields[len(fields)-1] += more[0]
-	fields = append(fields, more[1:]...)
+	if len(t.parts) == 0 {
+		t.parts = append(t.parts, fields[len(fields)-1])
+		t.warn = append(t.warn, codec.Warning{Record: last + 1, Code: codec.WarnContinued})
+	}
+	for more := true; more; {
+		var part string
+		part, rest, more = cutByte(rest, t.d.field)
+		t.parts = append(t.parts, part)
+		if more {
+			t.joinParts(fields)
+			fields = append(fields, "")
+			t.parts = append(t.parts, "")
+		}
+	}
 	t.records[last] = fields[begin:len(fields):len(fields)]
-	t.warn = append(t.warn, codec.Warning{Record: last + 1, Code: codec.WarnContinued})
 	return fields
+}
+
+// joinParts gives the last field the parts that ADD segments brought.
+func (t *text) joinParts(fields []string) {
+	if len(t.parts) > 0 {
+		fields[len(fields)-1] = strings.Join(t.parts, "")
+		t.parts = t.parts[:0]
+	}
 }

@@ -136,6 +136,7 @@ func (s *sender) await(ctx context.Context, h *msh, w wants) (again bool, err er
 			if w != before {
 				start = time.Now()
 			}
+		default: // noise
 		}
 	}
 	return false, nil

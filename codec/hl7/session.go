@@ -65,15 +65,18 @@ func tokenLimit(maxMessage int) int { return maxMessage + 4<<10 }
 func (s *session) neutral(ctx context.Context) (bool, error) {
 	rest := s.tokens.Rest()
 	canStop := len(rest) == 0 || s.line.canUnread()
+	over := ended(ctx)
 	switch {
-	case ctx.Err() != nil && !canStop:
-		return true, ctx.Err()
-	case ctx.Err() != nil, s.last == tokenBlock && canStop && (len(rest) == 0 || rest[0] != sb):
+	case over && !canStop:
+		return true, context.Cause(ctx)
+	case over, s.last == tokenBlock && canStop && (len(rest) == 0 || rest[0] != sb):
 		s.tokens.Release()
 		return true, nil
 	}
 	return false, nil
 }
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 // take does with a token what its kind asks for.
 func (s *session) take(ctx context.Context, token []byte) error {

@@ -97,8 +97,9 @@ func (l *line) silenceEnds() bool {
 		return true
 	case unframed:
 		return l.expired() && !l.tooSlow()
+	default:
+		return false
 	}
-	return false
 }
 
 // overdue tells whether until is over.

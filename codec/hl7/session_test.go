@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,100 +53,6 @@ func TestSplit(t *testing.T) {
 			codectest.Split(t, hl7.NewFixed(codec.Options{}), []byte(in))
 			codectest.Split(t, hl7.NewFixed(codec.Options{MaxMessage: 70, CommitAck: "send"}), []byte(in))
 		})
-	}
-}
-
-// The corpus: as it is, in blocks, and coalesced.
-func TestSplitCorpus(t *testing.T) {
-	dir := os.Getenv("ASSAYBUS_CORPUS")
-	if dir == "" {
-		dir = filepath.Join(root(t), "..", "shared", "corpus")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "hl7", "*"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("no corpus in %s: set ASSAYBUS_CORPUS to its folder", dir)
-	}
-	p := hl7.NewFixed(codec.Options{})
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			codectest.Split(t, p, raw)
-			if raw[0] == 0x0B {
-				return
-			}
-			// BA400 captures end with the end block that has no start block.
-			raw = bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\r")), []byte("\x1c"))
-			block := framed(string(raw))
-			if len(raw) < 1500 {
-				codectest.Split(t, p, append(block, block...))
-			}
-			var host codectest.Host
-			if _, err := codectest.Play(t, p, &host, block); err != nil {
-				t.Fatal(err)
-			}
-			if got := bytes.Join(host.Stored(), nil); !bytes.Equal(got, raw) {
-				t.Error("what is stored is not what was sent")
-			}
-		})
-	}
-}
-
-func TestCorpusFacts(t *testing.T) {
-	dir := filepath.Join(root(t), "..", "shared", "corpus", "hl7")
-	if env := os.Getenv("ASSAYBUS_CORPUS"); env != "" {
-		dir = filepath.Join(env, "hl7")
-	}
-	for file, want := range map[string]struct {
-		stored  int
-		answers string // MSA-1 of each, in order
-		quirk   string
-	}{
-		"abbott_alinity-m_5-blocks-one-chunk.mllp":        {5, "AA AA AA AA AA", ""},
-		"roche_cobas-pro_orl-o34.mllp":                    {1, "", ""},
-		"host_rsp-k11-shifted-msh.hl7":                    {1, "", "shifted-msh"},
-		"batch_bhs-two-messages-bts.hl7":                  {2, "", ""}, // NE/NE
-		"file_fhs-two-batches-fts.hl7":                    {3, "", ""},
-		"batch_bad-no-msh.hl7":                            {1, "AE", ""},
-		"host_ack-ensemble.hl7":                           {1, "", ""},
-		"mindray_cl_dsr-q03-dsc-continuation.hl7":         {0, "", ""},
-		"biosystems_ba400_one-test.hl7":                   {1, "AA", ""},
-		"roche_citm_oul-r21-literal-13.hl7":               {1, "", ""}, // NE/NE
-		"oml-o21_chapter4-dialogue-13-messages.hl7":       {13, "", ""},
-		"mindray_bs-200e_qc-no-obx.hl7":                   {1, "AA", ""},
-		"biosystems_ba400_truncated-1023-bytes.hl7":       {1, "AA", ""},
-		"genetics_oru-r01-png-base64.hl7":                 {1, "AA", ""},
-		"ecg_custom-escape-backtick.hl7":                  {1, "AA", ""},
-		"mindray_bc-5150_cbc-diff-51-obx.hl7":             {1, "AA", ""},
-		"urit_mythic-5vet_histograms-raw-caret-units.hl7": {1, "AA", ""},
-	} {
-		raw, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Skipf("no corpus in %s: set ASSAYBUS_CORPUS to its folder", dir)
-		}
-		if raw[0] != 0x0B {
-			raw = framed(string(raw))
-		}
-		var host codectest.Host
-		out, err := codectest.Play(t, hl7.NewFixed(codec.Options{}), &host, raw)
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		var answers []string
-		for _, a := range strings.Split(string(out), "\rMSA|")[1:] {
-			answers = append(answers, a[:2])
-		}
-		if got := len(host.Stored()); want.stored > 0 && got != want.stored {
-			t.Errorf("%s: %d messages stored, want %d", file, got, want.stored)
-		}
-		if got := strings.Join(answers, " "); want.stored > 0 && want.stored < 13 && got != want.answers {
-			t.Errorf("%s: answers %q, want %q", file, got, want.answers)
-		}
-		if want.quirk != "" && host.Quirks(want.quirk) == 0 {
-			t.Errorf("%s: quirk %s not noted", file, want.quirk)
-		}
 	}
 }
 
@@ -310,4 +214,30 @@ func TestAnswerNotTaken(t *testing.T) {
 			t.Error("the message was not stored")
 		}
 	})
+}
+
+// No message makes reading its header, its MSA or its batch slow.
+func TestHostileMessagesAreLinear(t *testing.T) {
+	const size = 2 << 20
+	fill := func(head, with, end string) string { return head + strings.Repeat(with, size/len(with)) + end }
+	for name, raw := range map[string]string{
+		"LF before the first CR":  fill("MSH|^~\\&|", "\n", "\rMSA|"),
+		"LF alone":                fill("MSH|^~\\&|||||||ORL^O34|1\n", "A\n", ""),
+		"CR alone":                fill("MSH|^~\\&|||||||ORL^O34|1\r", "\r", ""),
+		"nearly MSH":              fill("MSH|^~\\&|\r", "MSH\r", ""),
+		"envelopes":               fill("BHS|\r", "FHS|\r", "MSH|\rMSH|\r"),
+		"separators":              fill("MSH", "|", ""),
+		"start blocks in text":    fill("MSH|\r", "\x0b", "\r"),
+		"end blocks in text":      fill("MSH|\r", "a\x1c", "\r"),
+		"half headers everywhere": fill("MSH|\r", "\x0bMS", "\r"),
+	} {
+		conn := codec.NewPlayback(framed(raw))
+		began := time.Now()
+		if err := hl7.NewFixed(codec.Options{}).Serve(t.Context(), conn, nothing{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s: %v for %d MiB", name, took, size>>20)
+		}
+	}
 }

@@ -2,46 +2,9 @@ package hl7
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/assaybus/assaybus/codec"
 )
-
-// path is one entry of Options.SpecimenPath: "OBR-2", "SPM-2.1", "SPM-2.1.1".
-type path struct {
-	segment               string
-	field, component, sub int
-}
-
-// hl7Paths are the entries that name a segment; those of ASTM are not ours.
-func hl7Paths(entries []string) []path {
-	var paths []path
-	for _, entry := range entries {
-		segment, rest, ok := strings.Cut(strings.TrimSpace(entry), "-")
-		if !ok || len(segment) != 3 {
-			continue
-		}
-		p := path{segment: strings.ToUpper(segment), component: 1, sub: 1}
-		valid := true
-		for i, digits := range strings.SplitN(rest, ".", 3) {
-			n, err := strconv.Atoi(digits)
-			valid = valid && err == nil && n > 0
-			*[...]*int{&p.field, &p.component, &p.sub}[i] = n
-		}
-		if valid {
-			paths = append(paths, p)
-		}
-	}
-	return paths
-}
-
-func (p path) query() bool { return p.segment == "QPD" || p.segment == "QRD" || p.segment == "QRF" }
-
-// follow is the id that a path leads to in a segment.
-func (w *walk) follow(p path, record []string) string {
-	return strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(at(record, p.field)), p.component), p.sub)))
-}
 
 // resolve finds the specimen of the current scope. A configured path decides
 // alone. Otherwise it is SPM-2 (placer's part, HL7 EIP), else SAC-3, else the
@@ -127,27 +90,32 @@ func (w *walk) layout(from int) {
 	if w.t.spm == 0 || w.t.obr == 0 {
 		return
 	}
-	firstSPM, lastSPM, firstOBR, lastOBR := -1, -1, -1, -1
-	for i, r := range w.t.records[from:] {
-		switch {
-		case r[0] == "PID" && i > 0 && from > 0:
-			goto decided
-		case r[0] == "SPM" && firstSPM < 0:
-			firstSPM, lastSPM = i, i
-		case r[0] == "SPM":
-			lastSPM = i
-		case r[0] == "OBR" && firstOBR < 0:
-			firstOBR, lastOBR = i, i
-		case r[0] == "OBR":
-			lastOBR = i
-		}
+	part := w.t.records[from:]
+	if next := slices.IndexFunc(part, func(r []string) bool { return r[0] == "PID" }); next >= 0 && from > 0 {
+		part = part[:next]
 	}
-decided:
+	firstSPM, lastSPM := span(part, "SPM")
+	firstOBR, lastOBR := span(part, "OBR")
 	if firstSPM < 0 || firstOBR < 0 || firstSPM < firstOBR {
 		return
 	}
 	specimenFirst := w.code == "OUL" && w.trigger != "R24" || w.code == "OML" && w.trigger != "O21"
 	w.trailing = lastSPM > lastOBR || !specimenFirst
+}
+
+// span is where the first and the last segment of a name stand, or -1.
+func span(records [][]string, name string) (first, last int) {
+	first, last = -1, -1
+	for i, r := range records {
+		if r[0] != name {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		last = i
+	}
+	return first, last
 }
 
 // newSpecimen begins a specimen group, or names the specimen of the order
@@ -192,23 +160,35 @@ func (w *walk) trailingSpecimen() {
 	id, second := w.resolve()
 	o := &w.m.Orders[*w.order]
 	w.describeSpecimen(o)
-	if id == "" || slices.Contains(w.trail, id) {
+	if id == "" || known(w.trail, id) {
 		return
 	}
 	w.trail = append(w.trail, id)
-	if len(w.trail) > 1 {
-		o.Specimens = slices.Clone(w.trail)
+	switch len(w.trail) {
+	case 1:
+	case 2:
 		id, second = "", ""
 		o.CollectedAt, o.ReceivedAt, o.Container, o.Position = w.orderTime, "", "", ""
-		if len(w.m.Results) > w.orderFrom && len(w.trail) == 2 {
+		if len(w.m.Results) > w.orderFrom {
 			w.warn(o.Record-1, 0, codec.WarnSeveralSpecimens)
 		}
+		o.Specimens = w.trail
+	default:
+		o.CollectedAt, o.ReceivedAt, o.Container, o.Position = w.orderTime, "", "", ""
+		o.Specimens = w.trail
+		return
 	}
 	w.specimen, w.second = id, second
 	o.Specimen, o.InstrumentSpecimen = id, second
 	for k := w.orderFrom; k < len(w.m.Results); k++ {
 		w.m.Results[k].Specimen, w.m.Results[k].InstrumentSpecimen = id, second
 	}
+}
+
+// known tells whether an id is in a list. A list of a thousand ids is an
+// attack, not a laboratory: it is delivered, but not compared with itself.
+func known(ids []string, id string) bool {
+	return slices.Contains(ids[:min(len(ids), 64)], id)
 }
 
 // closeSpecimen ends the scope of SPM and SAC: a group without any order is

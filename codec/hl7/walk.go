@@ -79,7 +79,6 @@ func newWalk(t *text, o *codec.Options) *walk {
 	}
 	w := &walk{t: t, m: m, o: o, d: t.d, result: -1, paths: hl7Paths(o.SpecimenPath)}
 	w.flags = make([]string, 0, t.obx)
-	w.layout(0)
 	return w
 }
 
@@ -180,6 +179,7 @@ func (w *walk) note(i int, r []string) {
 	case toPending:
 		w.pending = append(w.pending, n)
 		return
+	case toMessage:
 	}
 	w.m.Comments = append(w.m.Comments, codec.Comment{Text: n.text, Source: n.source, Record: n.record})
 }
