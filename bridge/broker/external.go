@@ -46,6 +46,10 @@ func (b *Bus) externalOptions() ([]nats.Option, error) {
 	}
 	opts := append(b.options(),
 		nats.Timeout(2*time.Second),
+		// A partitioned server hangs up on nobody: it is left for the next of
+		// the list after four to six seconds without an answer, not after minutes.
+		nats.PingInterval(2*time.Second),
+		nats.MaxPingsOutstanding(2),
 		nats.ReconnectWait(time.Second),
 		nats.ReconnectJitter(500*time.Millisecond, time.Second))
 	for name, path := range map[string]string{
