@@ -120,7 +120,6 @@ func (b *Bus) ensureStreams(ctx context.Context) error {
 			if err := check(info.Config, want); err != nil {
 				return err
 			}
-			b.rot(info)
 			apply := func() error { return b.update(ctx, info, want) }
 			if info.Config.MaxBytes > 0 && want.MaxBytes > 0 && want.MaxBytes < info.Config.MaxBytes {
 				if err := apply(); err != nil {

@@ -131,25 +131,15 @@ func playCluster(w *world) error {
 		}
 	}
 	w.nats = []string{"ASSAYBUS_NATS_URL=" + strings.Join(urls, ","), "ASSAYBUS_REPLICAS=3", "ASSAYBUS_STORE_MAX=1GiB"}
-	if err := await(w.ctx, currentLimit, func() error { return elected(w.ctx, nodes[0]) }); err != nil {
+	if err := await(w.ctx, currentLimit, func() error { return placeable(w.ctx, nodes[0]) }); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	if err := w.begin(); err != nil {
 		return err
 	}
 	for n, node := range nodes {
-		if err := node.process.kill(); err != nil {
-			return err
-		}
-		if err := w.over(); err != nil {
-			return fmt.Errorf("node %s killed: %w", node.name, err)
-		}
-		if err := w.startNode(node); err != nil {
-			return err
-		}
-		if err := await(w.ctx, currentLimit, func() error { return current(w.ctx, nodes) }); err != nil {
-			return fmt.Errorf("node %s restarted: %w", node.name, err)
-		}
+		// The partition first: a kill moves the bridge to another node, and the
+		// node that the bridge stands on must be partitioned at least once.
 		for _, p := range cut[n] {
 			p.partition()
 		}
@@ -162,6 +152,18 @@ func playCluster(w *world) error {
 		}
 		if err := await(w.ctx, currentLimit, func() error { return current(w.ctx, nodes) }); err != nil {
 			return fmt.Errorf("node %s after its partition: %w", node.name, err)
+		}
+		if err := node.process.kill(); err != nil {
+			return err
+		}
+		if err := w.over(); err != nil {
+			return fmt.Errorf("node %s killed: %w", node.name, err)
+		}
+		if err := w.startNode(node); err != nil {
+			return err
+		}
+		if err := await(w.ctx, currentLimit, func() error { return current(w.ctx, nodes) }); err != nil {
+			return fmt.Errorf("node %s restarted: %w", node.name, err)
 		}
 	}
 	return w.finish()
@@ -215,6 +217,18 @@ func elected(ctx context.Context, n *node) error {
 	return ask(ctx, n, func(ctx context.Context, js jetstream.JetStream) error {
 		_, err := js.AccountInfo(ctx)
 		return err
+	})
+}
+
+// placeable is nil when the cluster has three peers for a stream: it is asked
+// to make one, which is removed again.
+func placeable(ctx context.Context, n *node) error {
+	return ask(ctx, n, func(ctx context.Context, js jetstream.JetStream) error {
+		const probe = "PROBE"
+		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: probe, Subjects: []string{"probe"}, Replicas: 3}); err != nil {
+			return err
+		}
+		return js.DeleteStream(ctx, probe)
 	})
 }
 
