@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"time"
 )
 
@@ -14,7 +13,6 @@ type dialer struct {
 	server *Server
 	inst   *Instrument
 	cancel context.CancelFunc
-	done   sync.WaitGroup
 }
 
 const (
@@ -25,7 +23,7 @@ const (
 func dial(ctx context.Context, s *Server, i *Instrument) *dialer {
 	ctx, cancel := context.WithCancel(ctx)
 	d := &dialer{server: s, inst: i, cancel: cancel}
-	d.done.Go(func() { d.run(ctx) })
+	s.sessions.Go(func() { d.run(ctx) })
 	return d
 }
 

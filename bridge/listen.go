@@ -190,19 +190,19 @@ func (l *listener) admit(ctx context.Context, nc net.Conn) {
 	addr, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
 	i := l.route.Load().find(addr.Addr())
 	if i == nil {
-		_ = nc.Close()
 		l.server.board.refuseCaller(RefusedAddress)
 		l.server.say.warn("caller:"+addr.Addr().String(), "unknown caller refused: add its address to `from` of its instrument", "address", addr.Addr(), "listener", l.addr)
 		announce(l.server.links, LinkEvent{Site: l.server.site, Event: subjects.EventRefused, Reason: RefusedAddress, Peer: addr.String(), Address: l.addr})
+		_ = nc.Close()
 		return
 	}
 	c, err := l.server.open(i, nc)
 	if err != nil {
-		_ = nc.Close()
 		if errors.Is(err, errTooMany) {
 			l.server.say.warn("connections:"+i.ID, "connection refused", "instrument", i.ID, "error", err)
 			announce(l.server.links, LinkEvent{Site: l.server.site, Instrument: i.ID, Event: subjects.EventRefused, Reason: RefusedConnections, Peer: addr.String()})
 		}
+		_ = nc.Close()
 		return
 	}
 	go l.server.session(ctx, c)

@@ -39,8 +39,8 @@ type Server struct {
 	stored func(Reception, Outcome)
 
 	apply    chan applyRequest
-	over     chan struct{} // closed when Run has ended
-	sessions sync.WaitGroup
+	over     chan struct{}  // closed when Run has ended
+	sessions sync.WaitGroup // connections and dialers
 
 	mu      sync.Mutex // conns and closing: a connection is registered or refused, never neither
 	conns   map[*conn]struct{}

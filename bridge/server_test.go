@@ -302,3 +302,22 @@ func TestTooLargeNamesInstrumentAndLimit(t *testing.T) {
 		t.Errorf("failed %v, want oversize naming instrument and limit", failed)
 	}
 }
+
+// pitfalls 3.E41: connected means that somebody is there.
+func TestStateIsTheConnections(t *testing.T) {
+	w := start(t, callsUs)
+	w.links.await(t, "a1.listening")
+	if c := w.counters("a1"); c.State != bridge.StateWaiting {
+		t.Errorf("state %s with an open listener, want waiting", c.State)
+	}
+	p := w.call("a1")
+	p.say(t, "1", "+")
+	if c := w.counters("a1"); c.State != bridge.StateConnected {
+		t.Errorf("state %s with a caller, want connected", c.State)
+	}
+	_ = p.Close()
+	w.links.await(t, "a1.disconnected")
+	if c := w.counters("a1"); c.State != bridge.StateWaiting {
+		t.Errorf("state %s after the hang-up, want waiting", c.State)
+	}
+}

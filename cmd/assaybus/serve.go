@@ -56,6 +56,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", c.HTTP, "version", thisBuild().Version)
+	warnPayload(log, registry, s.bus.Conn().MaxPayload())
 	w := watcher{path: c.Instruments, log: log, apply: func(r *bridge.Registry) error { return s.server.Apply(ctx, r) }}
 	w.seen, _ = os.Stat(c.Instruments)
 	watching, stop := context.WithCancel(ctx)
@@ -72,6 +73,17 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// warnPayload says which instruments may send more than the bus takes: their
+// large messages would be refused.
+func warnPayload(log *slog.Logger, registry *bridge.Registry, limit int64) {
+	for _, i := range registry.Instruments {
+		if int64(i.Options.MaxMessage) > limit {
+			log.Warn("the bus takes less than the instrument's max_message: raise max_payload of the NATS server or lower max_message",
+				"instrument", i.ID, "max_message", bridge.Size(i.Options.MaxMessage), "max_payload", bridge.Size(limit))
+		}
+	}
 }
 
 // watcher reads the instruments file again when it should.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -266,5 +268,17 @@ func TestServeRefusesToStart(t *testing.T) {
 				t.Errorf("exit code %d and %q, want %d and %q", code, stderr.String(), tt.code, tt.want)
 			}
 		})
+	}
+}
+
+func TestWarnPayload(t *testing.T) {
+	registry, err := bridge.Load("x", []byte("instruments:\n  - {id: small, listen: '127.0.0.1:0', max_message: 1MiB}\n  - {id: large, listen: '127.0.0.1:0'}\n"), all.Protocols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	warnPayload(slog.New(slog.NewTextHandler(&out, nil)), registry, 1<<20)
+	if said := out.String(); strings.Contains(said, "small") || !strings.Contains(said, "instrument=large max_message=10MiB max_payload=1MiB") {
+		t.Errorf("said %q", said)
 	}
 }

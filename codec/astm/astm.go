@@ -44,7 +44,7 @@ func (p *Protocol) Name() string { return Name }
 func Kind() codec.Kind {
 	return codec.Kind{
 		Name:   Name,
-		Quirks: append(quirks(), recordQuirks()...),
+		Quirks: quirks(),
 		New:    func(o codec.Options) (codec.Protocol, error) { return New(o) },
 		Speaks: speaks,
 		Owns:   owns,

@@ -118,8 +118,8 @@ func TestSpecimenPathThatLeadsNowhere(t *testing.T) {
 			t.Errorf("%q was taken", entry)
 		}
 	}
-	if _, err := hl7.New(codec.Options{Continuation: "separate"}); err == nil {
-		t.Error("a misspelt continuation was taken")
+	if _, err := hl7.New(codec.Options{Continuation: "apart"}); err == nil {
+		t.Error("an unknown continuation was taken")
 	}
 }
 
