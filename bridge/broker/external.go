@@ -50,8 +50,9 @@ func (b *Bus) externalOptions() ([]nats.Option, error) {
 		// the list after four to six seconds without an answer, not after minutes.
 		nats.PingInterval(2*time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.ReconnectWait(time.Second),
-		nats.ReconnectJitter(500*time.Millisecond, time.Second))
+		// Instruments are to be taken again within two seconds of its return.
+		nats.ReconnectWait(500*time.Millisecond),
+		nats.ReconnectJitter(250*time.Millisecond, 500*time.Millisecond))
 	for name, path := range map[string]string{
 		"ASSAYBUS_NATS_CREDS": b.c.Creds, "ASSAYBUS_NATS_TLS_CA": b.c.CA,
 		"ASSAYBUS_NATS_TLS_CERT": b.c.Cert, "ASSAYBUS_NATS_TLS_KEY": b.c.Key,
