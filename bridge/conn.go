@@ -33,6 +33,7 @@ type conn struct {
 	quirks   []string // noted for the message in progress
 	batch    string   // of the message in progress
 	pending  []byte   // read but not used: the next Read returns them
+	spoke    bool     // anything was ever received
 	first    [64]byte // the only read buffer of a silent connection
 
 	socket    net.Conn // below TLS: closing it waits for nobody
@@ -105,6 +106,7 @@ func (c *conn) await() error {
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
+		c.spoke = true
 		c.status.update(func(s *Counters) { s.LastContact = time.Now() })
 		return nil
 	case codec.IsTimeout(err) && c.isStopping():
