@@ -38,7 +38,8 @@ const (
 	HeaderRawSequence = "Assaybus-Raw-Sequence"
 	HeaderQuirks      = "Assaybus-Quirks"
 	HeaderBatch       = "Assaybus-Batch"
-	HeaderReplay      = "Assaybus-Replay"
+	HeaderReplay      = "Assaybus-Replay"   // the run that published it again
+	HeaderRevision    = "Assaybus-Revision" // of this message id; a message without it is revision 1
 	HeaderPeer        = "Assaybus-Peer"
 
 	HeaderCESpecVersion = "ce-specversion"
