@@ -33,6 +33,7 @@ type conn struct {
 	quirks   []string // noted for the message in progress
 	batch    string   // of the message in progress
 	pending  []byte   // read but not used: the next Read returns them
+	spoke    bool     // anything was ever received
 	first    [64]byte // the only read buffer of a silent connection
 
 	socket    net.Conn // below TLS: closing it waits for nobody
@@ -60,15 +61,9 @@ func newSession() string {
 // serve holds conversations until the peer hangs up, something breaks, or the
 // connection is told to stop. Its error is nil for an orderly end.
 func (c *conn) serve(ctx context.Context) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.server.log.Error("panic in a session; the connection is closed, the program goes on",
-				"instrument", c.inst.ID, "session", c.session, "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic in the session (%T)", v)
-		}
-	}()
 	defer c.settle()
-	if err := c.handshake(ctx); err != nil {
+	c.server.crew.do(func() { err = c.guard(func() error { return c.handshake(ctx) }) })
+	if err != nil {
 		return err
 	}
 	for {
@@ -76,10 +71,23 @@ func (c *conn) serve(ctx context.Context) (err error) {
 		if err := c.await(); err != nil {
 			return orderly(err)
 		}
-		if err := c.inst.Protocol.Serve(ctx, c, c); err != nil {
+		c.server.crew.do(func() { err = c.guard(func() error { return c.inst.Protocol.Serve(ctx, c, c) }) })
+		if err != nil {
 			return orderly(err)
 		}
 	}
+}
+
+// guard makes a panic in f an error of this connection alone.
+func (c *conn) guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.server.log.Error("panic in a session; the connection is closed, the program goes on",
+				"instrument", c.inst.ID, "session", c.session, "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in the session (%T)", v)
+		}
+	}()
+	return f()
 }
 
 // orderly is nil for the ends that nobody needs to hear of.
@@ -105,6 +113,7 @@ func (c *conn) await() error {
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
+		c.spoke = true
 		c.status.update(func(s *Counters) { s.LastContact = time.Now() })
 		return nil
 	case codec.IsTimeout(err) && c.isStopping():
@@ -132,6 +141,9 @@ func (c *conn) setIdle(idle bool) error {
 	var deadline time.Time
 	if c.inst.IdleTimeout > 0 {
 		deadline = time.Now().Add(c.inst.IdleTimeout)
+	}
+	if err := c.Conn.SetWriteDeadline(time.Time{}); err != nil { // a timer less for each that is silent
+		return err
 	}
 	return c.Conn.SetReadDeadline(deadline)
 }
@@ -256,12 +268,14 @@ func (c *conn) reception(raw []byte) Reception {
 func (c *conn) Receive(ctx context.Context, raw []byte) error {
 	defer c.settle()
 	r := c.reception(raw)
-	release, err := c.afford(ctx, raw)
+	bounded, cancel := c.server.store.bound(ctx)
+	defer cancel()
+	release, err := c.afford(bounded, raw)
 	if err != nil {
 		return c.refused(r, RefusedMemory, err)
 	}
 	defer release()
-	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
+	o, err := c.server.store.receive(bounded, c.inst, r, raw)
 	if errors.Is(err, ErrTooLarge) {
 		return c.tooLarge(ctx, r, len(raw))
 	}

@@ -42,6 +42,7 @@ type Server struct {
 	say    *sayer
 	grace  time.Duration
 	stored func(Reception, Outcome)
+	crew   *crew
 	memory *budget
 	bounds bounds
 
@@ -66,7 +67,7 @@ var ErrServerClosed = errors.New("server closed")
 // NewServer makes a server without links; Run gives it some.
 func NewServer(c Config) *Server {
 	s := &Server{
-		site: c.Site, store: c.Store, board: c.Board, links: c.Links, log: c.Log, say: newSayer(c.Log), grace: c.Grace, stored: c.Stored,
+		site: c.Site, store: c.Store, board: c.Board, links: c.Links, log: c.Log, say: newSayer(c.Log), grace: c.Grace, stored: c.Stored, crew: newCrew(),
 		apply: make(chan applyRequest), over: make(chan struct{}), conns: make(map[*conn]struct{}), bound: make(map[string]net.Addr),
 	}
 	s.memory, s.bounds = &budget{max: cmp.Or(c.Memory, DefaultMemory)}, standardBounds()

@@ -67,6 +67,12 @@ type Bus struct {
 	end   context.CancelCauseFunc // ends the publications of this epoch
 	stats map[string]StreamStats
 	over  map[string]bool // streams whose fill alarm was said
+
+	damage   map[string]Damage
+	marks    map[string]mark
+	unmarked bool // marks have not been written
+
+	scrub *scrubber
 }
 
 var _ bridge.Publisher = (*Bus)(nil)
@@ -87,7 +93,9 @@ func Open(ctx context.Context, c Config) (*Bus, error) {
 		gone:  make(chan struct{}),
 		stats: map[string]StreamStats{},
 		over:  map[string]bool{},
-		want:  c.streams(),
+
+		damage: map[string]Damage{},
+		want:   c.streams(),
 	}
 	b.epoch, b.end = context.WithCancelCause(context.Background())
 	if err := b.open(ctx); err != nil {
@@ -98,6 +106,7 @@ func Open(ctx context.Context, c Config) (*Bus, error) {
 	b.stop = stop
 	b.wg.Go(func() { b.watch(watch) })
 	b.wg.Go(func() { b.writeLinks(watch) })
+	b.wg.Go(func() { b.scrub.run(watch) })
 	return b, nil
 }
 
@@ -142,7 +151,7 @@ func (b *Bus) open(ctx context.Context) error {
 			b.committers[s.Name] = &committer{bus: b, stream: s.Name, atomic: true}
 		}
 	}
-	return nil
+	return b.scrubNewest(ctx)
 }
 
 // Conn is the bus's connection, for core NATS: services, live views. It belongs
@@ -169,6 +178,7 @@ func (b *Bus) Close(ctx context.Context) error {
 	b.once.Do(func() {
 		b.stop()
 		b.wg.Wait()
+		b.writeMarks()
 		b.setSick(ErrClosed)
 		for _, c := range b.committers {
 			c.close()

@@ -17,9 +17,9 @@ import (
 // body says the id of its message over and over.
 func body(id string) []byte { return bytes.Repeat([]byte(id+"\r"), 20) }
 
-// stored reads all of LAB_RAW: sequences by id. A body that is not its id's
+// readBack reads all of LAB_RAW: sequences by id. A body that is not its id's
 // was changed after Publish had returned, or before.
-func stored(t *testing.T, b *broker.Bus) map[string][]uint64 {
+func readBack(t *testing.T, b *broker.Bus) map[string][]uint64 {
 	t.Helper()
 	all := map[string][]uint64{}
 	last := stream(t, b, subjects.StreamRaw).State.LastSeq
@@ -61,7 +61,7 @@ func play(t *testing.T, b *broker.Bus, players, perPlayer int, patience func() t
 		})
 	}
 	wg.Wait()
-	all := stored(t, b)
+	all := readBack(t, b)
 	if len(all) != players*perPlayer {
 		t.Errorf("%d messages, want %d", len(all), players*perPlayer)
 	}

@@ -69,6 +69,7 @@ func (b *Bus) single(ctx context.Context, p bridge.Publication) (bridge.Receipt,
 	if ack.Stream != p.Stream { // a second stream on our subjects answered first
 		return bridge.Receipt{}, fmt.Errorf("stream %s answered instead; narrow its subjects", ack.Stream)
 	}
+	b.advance(p.Stream, ack.Sequence)
 	return bridge.Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 
