@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
@@ -68,7 +69,10 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
 	stopHTTP := s.serveHTTP()
 	stopIngest := s.ingest()
+	var tidying sync.WaitGroup
+	tidying.Go(func() { tidy(ctx) })
 	err := s.server.Run(ctx, registry)
+	tidying.Wait() // Run has ended, and only because ctx has
 	stopHTTP()
 	stopIngest()
 	return errors.Join(err, s.closeBus())
