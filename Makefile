@@ -69,7 +69,11 @@ vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call (needs VULNDB, def
 		exit $$status; }
 
 .PHONY: bench
-bench: ## Every benchmark (BENCHTIME=1s)
+bench: build ## Whole processes against a bare server: table and bench.json (ARGS='-parts rate,slow')
+	CGO_ENABLED=0 go run ./bridge/simulator/bench $(ARGS)
+
+.PHONY: micro
+micro: ## Every benchmark of a function (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: build

@@ -105,7 +105,8 @@ func (c *committer) dispatch() {
 	if len(c.queue) >= c.cost.crossover(time.Now()) {
 		batch := c.take()
 		c.batch = true
-		c.wg.Go(func() { c.commit(batch) })
+		flying := c.flying
+		c.wg.Go(func() { c.commit(batch, flying) })
 		return
 	}
 	for len(c.queue) > 0 && c.free() {

@@ -40,9 +40,9 @@ type batchAck struct {
 	Count    int                 `json:"count"`
 }
 
-// commit sends batch, tells each waiter what became of it and looks for the
-// next one.
-func (c *committer) commit(batch []*waiter) {
+// commit sends batch, behind flying single publications, tells each waiter what
+// became of it and looks for the next one.
+func (c *committer) commit(batch []*waiter, flying int) {
 	epoch, err := c.bus.healthyEpoch()
 	var sent []*waiter
 	var last uint64
@@ -55,12 +55,22 @@ func (c *committer) commit(batch []*waiter) {
 			err = context.Cause(epoch)
 		}
 	}
-	c.tell(batch, sent, last, time.Since(began), err, epoch)
+	took := time.Since(began)
+	c.tell(batch, sent, last, err, epoch)
+	if err == nil {
+		c.learn(took, len(sent), flying)
+	}
 	c.linger()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.batch = false
 	c.dispatch()
+}
+
+func (c *committer) learn(took time.Duration, n, flying int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cost.batch(took, n, flying, time.Now())
 }
 
 // linger lets those who were just told come back before the next batch goes:
@@ -74,12 +84,11 @@ func (c *committer) linger() {
 }
 
 // tell tells each waiter what became of it.
-func (c *committer) tell(batch, sent []*waiter, last uint64, took time.Duration, err error, epoch context.Context) {
+func (c *committer) tell(batch, sent []*waiter, last uint64, err error, epoch context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case err == nil:
-		c.cost.batch(took, len(sent), time.Now())
 		c.batches++
 		for i, w := range sent {
 			w.done <- outcome{receipt: bridge.Receipt{Sequence: last - uint64(len(sent)-1-i)}}

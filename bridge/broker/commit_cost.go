@@ -15,6 +15,7 @@ type cost struct {
 const (
 	firstCrossover = 12
 	leastCrossover = 4
+	mostCrossover  = 32                    // whatever was measured: more never wait for single ones
 	perMessage     = 10 * time.Microsecond // a kilobyte's share of a batch
 	smoothing      = 8                     // an estimate moves by an eighth
 	longestLinger  = 5 * time.Millisecond
@@ -27,9 +28,11 @@ func (c *cost) single(took time.Duration, flying int) {
 	learn(&c.one, took/time.Duration(max(flying, 1)))
 }
 
-// batch learns from a batch of n.
-func (c *cost) batch(took time.Duration, n int, now time.Time) {
-	learn(&c.all, max(took-time.Duration(n)*perMessage, took/4))
+// batch learns from a batch of n that began behind flying single publications:
+// their time is not its own, or the estimate would feed on itself.
+func (c *cost) batch(took time.Duration, n, flying int, now time.Time) {
+	own := took - time.Duration(n)*perMessage - time.Duration(flying)*c.one
+	learn(&c.all, max(own, took/4))
 	c.at = now
 }
 
@@ -38,7 +41,7 @@ func (c *cost) crossover(now time.Time) int {
 	if c.one == 0 || c.all == 0 || now.Sub(c.at) > forget {
 		return firstCrossover
 	}
-	return max(int(c.all/c.one)+1, leastCrossover)
+	return min(max(int(c.all/c.one)+1, leastCrossover), mostCrossover)
 }
 
 // linger is the wait after a batch: an eighth of its cost.

@@ -61,9 +61,11 @@ func (b *Bus) Batches(stream string) uint64 {
 // Cost is the estimate of the committer.
 type Cost struct{ c cost }
 
-func (c *Cost) Single(took time.Duration, flying int)          { c.c.single(took, flying) }
-func (c *Cost) Batch(took time.Duration, n int, now time.Time) { c.c.batch(took, n, now) }
-func (c *Cost) Crossover(now time.Time) int                    { return c.c.crossover(now) }
+func (c *Cost) Single(took time.Duration, flying int) { c.c.single(took, flying) }
+func (c *Cost) Batch(took time.Duration, n, flying int, now time.Time) {
+	c.c.batch(took, n, flying, now)
+}
+func (c *Cost) Crossover(now time.Time) int { return c.c.crossover(now) }
 
 // Restarts is the back-off of the watcher.
 type Restarts struct{ r restarts }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -32,6 +33,7 @@ type bench struct {
 	stored      int
 	limit       time.Duration // of everything
 
+	out    io.Writer
 	result report
 }
 
@@ -41,7 +43,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is main
 	}
 }
 
@@ -62,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 3 && args[0] == "bare" {
 		return bare(ctx, args[1], args[2])
 	}
-	var b bench
+	b := bench{out: os.Stdout}
 	var only, conns, out string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&b.program, "program", "./assaybus", "the assaybus to measure")
@@ -77,7 +79,7 @@ func run(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	for _, c := range strings.Split(conns, ",") {
+	for c := range strings.SplitSeq(conns, ",") {
 		n, err := strconv.Atoi(c)
 		if err != nil || n < 1 {
 			return fmt.Errorf("--connections: numbers from 1, with commas between (got %q)", conns)
@@ -116,7 +118,7 @@ func (b *bench) measure(ctx context.Context, only []string) (err error) {
 	if b.result.Fsync, err = fsyncTime(b.dir); err != nil {
 		return err
 	}
-	fmt.Printf("%s, %s, %d CPUs, load %s, one append+fsync takes %v (median)\n\n", b.result.At.Format(time.RFC3339), b.result.System, b.result.CPUs, loadAverage(), b.result.Fsync.round())
+	fmt.Fprintf(b.out, "%s, %s, %d CPUs, load %s, one append+fsync takes %v (median)\n\n", b.result.At.Format(time.RFC3339), b.result.System, b.result.CPUs, loadAverage(), b.result.Fsync.round())
 	for _, p := range parts {
 		if slices.Contains(only, p.name) {
 			if err := p.run(b, ctx); err != nil {
@@ -124,6 +126,6 @@ func (b *bench) measure(ctx context.Context, only []string) (err error) {
 			}
 		}
 	}
-	b.result.goals(os.Stdout)
+	b.result.goals(b.out)
 	return nil
 }

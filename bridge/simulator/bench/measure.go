@@ -43,7 +43,7 @@ func (b *bench) with(ctx context.Context, f func(*process) error, tracer ...stri
 // rates compares assaybus with the bare server at every number of
 // connections, one after the other so that both meet the same machine.
 func (b *bench) rates(ctx context.Context) error {
-	fmt.Printf("%-5s %11s %12s %12s %7s   %s\n", "", "connections", "bare/s", "durable/s", "ratio", "acknowledgement p50 p90 p99 max")
+	fmt.Fprintf(b.out, "%-5s %11s %12s %12s %7s   %s\n", "", "connections", "bare/s", "durable/s", "ratio", "acknowledgement p50 p90 p99 max")
 	for _, protocol := range []string{"hl7", "astm"} {
 		plain, err := b.bare(ctx, protocol)
 		if err != nil {
@@ -60,7 +60,7 @@ func (b *bench) rates(ctx context.Context) error {
 				}
 				r.Ratio = r.Durable.Rate / r.Bare.Rate
 				b.result.Rates = append(b.result.Rates, r)
-				fmt.Printf("%-5s %11d %12.0f %12.0f %7.3f   %s\n", protocol, n, r.Bare.Rate, r.Durable.Rate, r.Ratio, r.Durable.latencies())
+				fmt.Fprintf(b.out, "%-5s %11d %12.0f %12.0f %7.3f   %s\n", protocol, n, r.Bare.Rate, r.Durable.Rate, r.Ratio, r.Durable.latencies())
 			}
 			return nil
 		})
@@ -71,7 +71,7 @@ func (b *bench) rates(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Println()
+	fmt.Fprintln(b.out)
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (b *bench) latency(ctx context.Context) error {
 		if b.result.Half, err = b.simulate(ctx, p, "hl7", 100, full.Rate/2); err != nil {
 			return err
 		}
-		fmt.Printf("hl7, 100 connections at half of %.0f/s: %.0f/s, acknowledgement %s\n\n", full.Rate, b.result.Half.Rate, b.result.Half.latencies())
+		fmt.Fprintf(b.out, "hl7, 100 connections at half of %.0f/s: %.0f/s, acknowledgement %s\n\n", full.Rate, b.result.Half.Rate, b.result.Half.latencies())
 		return nil
 	})
 }
@@ -102,7 +102,7 @@ func (b *bench) startUp(ctx context.Context) error {
 			return err
 		}
 		b.result.Starts = append(b.result.Starts, start{Stored: n, Took: seconds(p.started)})
-		fmt.Printf("start with %d messages stored: %v\n", n, seconds(p.started).round())
+		fmt.Fprintf(b.out, "start with %d messages stored: %v\n", n, seconds(p.started).round())
 		if err := p.stop(); err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (b *bench) startUp(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Println()
+	fmt.Fprintln(b.out)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func fill(ctx context.Context, store string, n int) error {
 func (b *bench) slowDisk(ctx context.Context) error {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		fmt.Print("slow disk: not measured, strace is not installed\n\n")
+		fmt.Fprint(b.out, "slow disk: not measured, strace is not installed\n\n")
 		return nil
 	}
 	tracer := []string{strace, "-f", "-D", "--seccomp-bpf", "-qq", "-o", os.DevNull, "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:delay_enter=5000"}
@@ -166,9 +166,9 @@ func (b *bench) slowDisk(ctx context.Context) error {
 				return err
 			}
 			b.result.Slow = append(b.result.Slow, rate{Protocol: "hl7", Connections: n, Durable: l})
-			fmt.Printf("hl7, %d connections, fsync delayed 5 ms: %.0f durable/s, acknowledgement %s\n", n, l.Rate, l.latencies())
+			fmt.Fprintf(b.out, "hl7, %d connections, fsync delayed 5 ms: %.0f durable/s, acknowledgement %s\n", n, l.Rate, l.latencies())
 		}
-		fmt.Println()
+		fmt.Fprintln(b.out)
 		return nil
 	}, tracer...)
 }

@@ -44,7 +44,7 @@ func (b *bench) idleConnections(ctx context.Context) error {
 			return err
 		}
 		b.result.Idle = &idle{Connections: b.idle, Before: before, After: after, Each: float64(after-before) / float64(b.idle)}
-		fmt.Printf("%d idle connections: RSS %.1f MiB, then %.1f MiB, %.1f KiB each\n\n", b.idle, mib(before), mib(after), b.result.Idle.Each/1024)
+		fmt.Fprintf(b.out, "%d idle connections: RSS %.1f MiB, then %.1f MiB, %.1f KiB each\n\n", b.idle, mib(before), mib(after), b.result.Idle.Each/1024)
 		return nil
 	})
 }
@@ -77,7 +77,7 @@ func (b *bench) largeMessages(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			err = each(m.connections, m.connections, func(n int) error { return exchange(ctx, p.hl7, large(m.size, n), nil) })
+			err = each(m.connections, m.connections, func(n int) error { return persist(ctx, p.hl7, large(m.size, n)) })
 			if err != nil {
 				return err
 			}
@@ -87,14 +87,14 @@ func (b *bench) largeMessages(ctx context.Context) error {
 			}
 			r := large1{Size: m.size, Connections: m.connections, Before: before, Peak: peak, Factor: float64(peak-before) / float64(m.size*m.connections)}
 			b.result.Large = append(b.result.Large, r)
-			fmt.Printf("%d of %.0f MiB at once: peak RSS %.0f MiB, %.0f before, %.1f times their size\n", m.connections, mib(m.size), mib(peak), mib(before), r.Factor)
+			fmt.Fprintf(b.out, "%d of %.0f MiB at once: peak RSS %.0f MiB, %.0f before, %.1f times their size\n", m.connections, mib(m.size), mib(peak), mib(before), r.Factor)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	fmt.Println()
+	fmt.Fprintln(b.out)
 	return nil
 }
 
@@ -102,6 +102,22 @@ func (b *bench) largeMessages(ctx context.Context) error {
 func large(size, n int) []byte {
 	head := fmt.Sprintf("MSH|^~\\&|BENCH|1|LIS|Lab|20261123083600||ORU^R01|L%d|P|2.3.1\rPID|1||DEMO%d\rOBR|1||B%d|1^Report\rOBX|1|ED|PDF^Report||^application^pdf^Base64^", n, n, n)
 	return append([]byte(head), append(bytes.Repeat([]byte("QUJD"), (size-len(head)-16)/4), "||||||F\r"...)...)
+}
+
+// persist repeats a message until it is taken, as an instrument does that was
+// refused because memory is bounded.
+func persist(ctx context.Context, address string, raw []byte) error {
+	for {
+		err := exchange(ctx, address, raw, nil)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // exchange sends raw on a connection of its own and waits for AA; keep, if

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,7 +56,7 @@ func (b *bench) serve(ctx context.Context, store string, tracer ...string) (*pro
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	args := append(tracer, b.program, "serve")
+	args := slices.Concat(tracer, []string{b.program, "serve"})
 	p.cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	p.cmd.Env = append(os.Environ(),
 		"ASSAYBUS_INSTRUMENTS="+file, "ASSAYBUS_DATA="+store, "ASSAYBUS_NATS_LISTEN=none", "ASSAYBUS_HTTP=none",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -104,14 +105,14 @@ func (r *report) goals(w io.Writer) {
 
 // latencies are p50 p90 p99 max.
 func (l load) latencies() string {
-	text := ""
+	var text strings.Builder
 	for _, s := range []float64{l.P50, l.P90, l.P99, l.Max} {
-		text += fmt.Sprint(seconds(s*float64(time.Second)).round(), " ")
+		fmt.Fprint(&text, seconds(s*float64(time.Second)).round(), " ")
 	}
 	if l.Refused > 0 {
-		text += fmt.Sprint(" refused ", l.Refused)
+		fmt.Fprint(&text, " refused ", l.Refused)
 	}
-	return text
+	return text.String()
 }
 
 // seconds is a duration that JSON has as a number.
