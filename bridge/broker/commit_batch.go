@@ -60,7 +60,7 @@ func (c *committer) commit(batch []*waiter, flying int) {
 	if err == nil {
 		c.learn(took, len(sent), flying)
 	}
-	c.linger()
+	c.linger(len(sent))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.batch = false
@@ -73,14 +73,20 @@ func (c *committer) learn(took time.Duration, n, flying int) {
 	c.cost.batch(took, n, flying, time.Now())
 }
 
-// linger lets those who were just told come back before the next batch goes:
-// they would take turns in two halves for ever. It is reached only after a
+// linger lets company come back before the next batch goes, as many as there
+// were in this one, for at most half of what a batch costs: without it they
+// would take turns in small batches for ever. It is reached only after a
 // batch, so by nobody in an idle laboratory.
-func (c *committer) linger() {
-	c.mu.Lock()
-	d := c.cost.linger()
-	c.mu.Unlock()
-	time.Sleep(d)
+func (c *committer) linger(company int) {
+	for range lingerSteps {
+		c.mu.Lock()
+		pause, enough := c.cost.linger(), len(c.queue) >= company
+		c.mu.Unlock()
+		if enough {
+			return
+		}
+		time.Sleep(pause)
+	}
 }
 
 // tell tells each waiter what became of it.

@@ -18,7 +18,8 @@ const (
 	mostCrossover  = 32                    // whatever was measured: more never wait for single ones
 	perMessage     = 10 * time.Microsecond // a kilobyte's share of a batch
 	smoothing      = 8                     // an estimate moves by an eighth
-	longestLinger  = 5 * time.Millisecond
+	longestLinger  = 20 * time.Millisecond
+	lingerSteps    = 8
 	forget         = 10 * time.Second // one bad batch must not deter for ever
 )
 
@@ -44,8 +45,8 @@ func (c *cost) crossover(now time.Time) int {
 	return min(max(int(c.all/c.one)+1, leastCrossover), mostCrossover)
 }
 
-// linger is the wait after a batch: an eighth of its cost.
-func (c *cost) linger() time.Duration { return min(c.all/8, longestLinger) }
+// linger is a step of the wait after a batch.
+func (c *cost) linger() time.Duration { return min(c.all/2, longestLinger) / lingerSteps }
 
 // learn moves estimate towards sample.
 func learn(estimate *time.Duration, sample time.Duration) {
