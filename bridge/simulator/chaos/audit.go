@@ -96,7 +96,7 @@ func (a *audit) readRaw(m jetstream.Msg) error {
 	case l.knows(digest) && h.Get(subjects.HeaderIncomplete) == "":
 		a.raw[digest]++
 	case !l.began(m.Data(), h.Get(subjects.HeaderIncomplete) != ""):
-		a.tally.wrong("LAB_RAW %d: %s never sent this, whole or cut off", at, l.id)
+		a.tally.wrong("LAB_RAW %d: %s never sent this, whole or cut off: %.120q", at, l.id, m.Data()) // invented patients
 	}
 	return nil
 }
@@ -180,26 +180,52 @@ func (l *link) number(d simulator.Digest) int {
 	return l.sent[d]
 }
 
-// began reports whether some message of the link begins with raw. What is kept
-// as incomplete may end in a fragment of a frame that was being repeated when
-// the line broke: of the same message, or it is a mixture of two.
+// began reports whether the link sent raw: as the beginning of a message, or,
+// when it is kept as incomplete, as fragments of one and the same message: what
+// a broken line, an expired timer and a frame that was being repeated leave.
 func (l *link) began(raw []byte, incomplete bool) bool {
 	l.mu.Lock()
 	last := l.last
 	l.mu.Unlock()
 	for n := last; n > 0; n-- {
 		message := compose(l.protocol, l.id, n)
-		same := 0
-		for same < min(len(raw), len(message)) && raw[same] == message[same] {
-			same++
-		}
-		rest := raw[same:]
-		if len(rest) == 0 || incomplete && same > 0 && bytes.Contains(message, rest) {
+		if bytes.HasPrefix(message, raw) || incomplete && fragments(message, raw) <= maxFragments {
 			return true
 		}
 	}
 	return false
 }
+
+// maxFragments is fewer than the places in which two messages differ, so that
+// a mixture of two is none of one.
+const maxFragments = 4
+
+// fragments counts the pieces of message that raw is made of, control
+// characters and a checksum of a frame between them left out.
+func fragments(message, raw []byte) int {
+	count := 0
+	for len(raw) > 0 {
+		length := 0
+		for length < len(raw) && bytes.Contains(message, raw[:length+1]) {
+			length++
+		}
+		switch {
+		case raw[0] == etx && len(raw) > 2: // and its checksum
+			raw = raw[3:]
+		case length == 0 && raw[0] < ' ':
+			raw = raw[1:]
+		case length == 0:
+			return maxFragments + 1
+		default:
+			count++
+			raw = raw[length:]
+		}
+	}
+	return count
+}
+
+// etx ends a frame; two digits of checksum follow.
+const etx = 0x03
 
 func sequence(m jetstream.Msg) uint64 {
 	meta, err := m.Metadata()
