@@ -135,6 +135,9 @@ func (b *Bus) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.ensureDurables(ctx); err != nil {
+		return err
+	}
 	if b.srv != nil {
 		if reason := b.srv.unhealthy(); reason != nil {
 			return fmt.Errorf("store folder %s: %w; restore the folder from a copy, or name an empty one, before instruments are connected", b.c.Data, reason)

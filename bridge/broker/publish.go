@@ -64,6 +64,11 @@ func (b *Bus) publishError(ctx context.Context, err error) error {
 		b.unanswered(err)
 		return err
 	}
+	return refusal(api)
+}
+
+// refusal sorts what a stream answers.
+func refusal(api *jetstream.APIError) error {
 	switch api.ErrorCode {
 	case 10054: // over the stream's or the server's size
 		return fmt.Errorf("%w: %s", bridge.ErrTooLarge, api.Description)

@@ -229,7 +229,7 @@ func (b *Bus) orphans(ctx context.Context) error {
 		case errors.Is(err, jetstream.ErrStreamNotFound) && name == subjects.StreamLink:
 			aside = folder
 		case errors.Is(err, jetstream.ErrStreamNotFound):
-			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged or encrypted with another key); nothing was changed: restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)
+			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged, or encrypted with another key than that of ASSAYBUS_STORE_KEY_FILE); nothing was changed: set the right key, restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)
 		default:
 			return fmt.Errorf("stream %s in store folder %s: %w; a store written by a newer version needs that version", name, b.c.Data, err)
 		}
