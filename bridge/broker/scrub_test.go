@@ -96,6 +96,7 @@ func TestRotIsNoticed(t *testing.T) {
 			},
 		} {
 			t.Run(stream+" "+name, func(t *testing.T) {
+				t.Parallel()
 				var l logBuffer
 				c := stored(t, n)
 				damage(t, c)
