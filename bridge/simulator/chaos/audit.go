@@ -198,10 +198,11 @@ func (l *link) began(raw []byte, incomplete bool) bool {
 
 // maxFragments is fewer than the places in which two messages differ, so that
 // a mixture of two is none of one.
-const maxFragments = 4
+const maxFragments = 5
 
 // fragments counts the pieces of message that raw is made of, control
-// characters and a checksum of a frame between them left out.
+// characters and a checksum of a frame between them left out. A byte that the
+// message does not hold, damaged on the line, counts as a piece.
 func fragments(message, raw []byte) int {
 	count := 0
 	for len(raw) > 0 {
@@ -214,11 +215,9 @@ func fragments(message, raw []byte) int {
 			raw = raw[3:]
 		case length == 0 && raw[0] < ' ':
 			raw = raw[1:]
-		case length == 0:
-			return maxFragments + 1
 		default:
 			count++
-			raw = raw[length:]
+			raw = raw[max(length, 1):]
 		}
 	}
 	return count
