@@ -92,6 +92,7 @@ func (r *Replay) messages(ctx context.Context, yield func(Replayed, error) bool)
 	q := r.Selection.query(span.Last)
 	p := Position{Stream: q.Stream, Last: q.To}
 	var x *index
+	pace := turns{began: time.Now()}
 	for m, err := range r.Archive.Scan(ctx, q) {
 		if err != nil {
 			return err
@@ -100,6 +101,9 @@ func (r *Replay) messages(ctx context.Context, yield func(Replayed, error) bool)
 			return nil
 		}
 		r.progress(&p, m)
+		if err := pace.rest(ctx); err != nil {
+			return err
+		}
 		if x == nil || m.Sequence >= x.end {
 			if x, err = r.newIndex(ctx, m); err != nil {
 				return err
@@ -124,6 +128,28 @@ func (r *Replay) progress(p *Position, m Stored) {
 	if r.Progress != nil {
 		r.Progress(*p)
 	}
+}
+
+// turns lets live links go first where replay shares their processors and
+// their bus: after a stretch of work it rests for half as long.
+type turns struct{ began time.Time }
+
+const (
+	workStretch = 10 * time.Millisecond
+	restStretch = workStretch / 2
+)
+
+func (t *turns) rest(ctx context.Context) error {
+	if time.Since(t.began) < workStretch {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(restStretch):
+	}
+	t.began = time.Now()
+	return nil
 }
 
 // one derives m again and judges it, unless the selection leaves it out.

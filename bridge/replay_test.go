@@ -327,7 +327,10 @@ func TestRepublisherPace(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stop := errors.New("stop")
 		cancel(stop)
-		for m := range s.replay(lines{}).Messages(t.Context()) {
+		for m, err := range s.replay(lines{}).Messages(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := p.Publish(ctx, m); !errors.Is(err, stop) {
 				t.Errorf("after the end: %v, want %v", err, stop)
 			}
