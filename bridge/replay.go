@@ -48,6 +48,7 @@ const (
 	Same    Verdict = "same"    // what was published last is what would be published now
 	Changed Verdict = "changed" // it is not
 	Missing Verdict = "missing" // nothing was published, and nothing says why
+	Fresh   Verdict = "fresh"   // nothing was published yet: a live session may be about to
 	Gone    Verdict = "gone"    // what was published has been removed by age
 	Repeat  Verdict = "repeat"  // byte for byte a message that was published from another reception
 	Unknown Verdict = "unknown" // the instrument is not in the file: with which options to decode is not known
@@ -189,6 +190,8 @@ func (r *Replay) one(ctx context.Context, x *index, m Stored) (f Replayed, selec
 		f.Verdict = Repeat
 	case x.aged(m.At):
 		f.Verdict, f.Revision = Gone, max(f.Revision, 1)
+	case m.At.After(x.oldest.Now.Add(-settled)):
+		f.Verdict = Fresh
 	default:
 		f.Verdict = Missing
 	}

@@ -47,6 +47,9 @@ const (
 	// repeatWindow is the stream's dedupe window with a margin for clocks:
 	// within it a repeat is not stored again.
 	repeatWindow = 11 * time.Minute
+	// settled is the age at which no live session is still at work on a raw
+	// message: twice the longest patience.
+	settled = 30 * time.Second
 )
 
 // newIndex reads the headers of LAB_PARSED from shortly before first was

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -120,27 +117,5 @@ func TestReplayOfNothing(t *testing.T) {
 	t.Setenv("ASSAYBUS_INSTRUMENTS", filepath.Join(t.TempDir(), "none.yaml"))
 	if _, _, stderr := l.run("replay"); !strings.Contains(stderr, "name it with ASSAYBUS_INSTRUMENTS") {
 		t.Errorf("without instruments: %s", stderr)
-	}
-}
-
-func TestProgress(t *testing.T) {
-	now := time.Now()
-	p := progress{began: now.Add(-10 * time.Second), read: 500, from: now.Add(-100 * time.Hour)}
-	got := p.text(bridge.Position{Stream: "LAB_RAW", First: 1, Sequence: 501, Last: 1001, At: now}, now)
-	if want := "LAB_RAW 501 of 1001,  50 %, 50/s, 10s left"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	p.until = now.Add(-50 * time.Hour)
-	got = p.text(bridge.Position{Stream: "LAB_RAW", First: 1, Sequence: 11, Last: 1001, At: now.Add(-75 * time.Hour)}, now)
-	if want := "LAB_RAW 11 of 1001,  50 %, 50/s, 10s left"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	var screen strings.Builder
-	p = progress{w: &screen, began: now.Add(-2 * time.Second)}
-	p.show(bridge.Position{Stream: "LAB_RAW", First: 1, Sequence: 2, Last: 3, At: now})
-	p.show(bridge.Position{Stream: "LAB_RAW", First: 1, Sequence: 3, Last: 3, At: now}) // too soon for another line
-	p.clear()
-	if s := bufio.NewScanner(strings.NewReader(screen.String())); !s.Scan() || strings.Count(s.Text(), "LAB_RAW") != 1 || !strings.HasSuffix(s.Text(), "\r\x1b[K") {
-		t.Errorf("screen %q", screen.String())
 	}
 }
