@@ -167,7 +167,7 @@ _CREDS and _TLS_... are used as by serve.`
 
 // open connects to the bus under a name. The connection is the caller's to
 // close.
-func (b *busFlag) open(name string) (config, *nats.Conn, error) {
+func (b *busFlag) open(name string, more ...nats.Option) (config, *nats.Conn, error) {
 	c, err := loadConfig()
 	if err != nil {
 		return c, nil, &usageError{err}
@@ -183,13 +183,13 @@ func (b *busFlag) open(name string) (config, *nats.Conn, error) {
 	case c.NATS.URL == "":
 		c.NATS.URL = "nats://" + c.NATS.Listen
 	}
-	nc, err := connect(c.NATS, name)
+	nc, err := connect(c.NATS, name, more...)
 	return c, nc, err
 }
 
 // connect opens the bus that c names.
-func connect(c natsConfig, name string) (*nats.Conn, error) {
-	options := []nats.Option{nats.Name(name), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second)}
+func connect(c natsConfig, name string, more ...nats.Option) (*nats.Conn, error) {
+	options := append(more, nats.Name(name), nats.MaxReconnects(-1), nats.Timeout(5*time.Second))
 	if c.Token != "" {
 		options = append(options, nats.Token(c.Token))
 	}

@@ -35,6 +35,7 @@ func commands() []func() *cobra.Command {
 		newTail,
 		newShow,
 		newReplay,
+		newIngest,
 		newSimulate,
 		newVersion,
 	}

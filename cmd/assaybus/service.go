@@ -11,6 +11,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/bridge/ingest"
 	"github.com/assaybus/assaybus/bridge/web"
 )
 
@@ -23,6 +24,7 @@ type service struct {
 	server *bridge.Server
 	board  *bridge.Board
 	http   net.Listener // nil = none
+	sink   ingest.Sink  // nil = results stay on the bus
 }
 
 // The bounds of HTTP and of closing the bus.
@@ -35,7 +37,7 @@ const (
 // brokerConfig is what c says of the bus.
 func (c config) brokerConfig(log *slog.Logger) broker.Config {
 	return broker.Config{
-		URL: c.NATS.URL, Creds: c.NATS.Creds, Token: c.NATS.Token,
+		URL: c.NATS.URL, Creds: c.NATS.Creds, Token: c.NATS.Token, Users: c.NATS.Users, StoreKey: c.StoreKeyFile,
 		CA: c.NATS.TLS.CA, Cert: c.NATS.TLS.Cert, Key: c.NATS.TLS.Key,
 		Data: c.Data, Listen: c.NATS.Listen, StoreMax: int64(c.StoreMax), Replicas: c.Replicas,
 		RawMaxAge: time.Duration(c.RawMaxAge), ParsedMaxAge: time.Duration(c.ParsedMaxAge), Log: log,
@@ -57,7 +59,7 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 	}
 	s.server = bridge.NewServer(bridge.Config{
 		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus,
-		Log: log, Grace: time.Duration(c.ShutdownGrace),
+		Log: log, Grace: time.Duration(c.ShutdownGrace), Memory: int64(c.MessageMemory),
 	})
 	return s, nil
 }
@@ -65,8 +67,10 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 // run serves the instruments until ctx ends, then closes everything.
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
 	stopHTTP := s.serveHTTP()
+	stopIngest := s.ingest()
 	err := s.server.Run(ctx, registry)
 	stopHTTP()
+	stopIngest()
 	return errors.Join(err, s.closeBus())
 }
 
