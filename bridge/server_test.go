@@ -86,13 +86,25 @@ func startAll(t *testing.T, text string) *world {
 	return startWith(t, r)
 }
 
-func startWith(t *testing.T, r *bridge.Registry) *world {
+func startWith(t *testing.T, r *bridge.Registry, tune ...func(*bridge.Server)) *world {
+	t.Helper()
+	inMemory := &bus{}
+	w := serveOn(t, inMemory, r, time.Second, tune...)
+	w.bus = inMemory
+	return w
+}
+
+// serveOn serves r on any bus.
+func serveOn(t *testing.T, on bridge.Publisher, r *bridge.Registry, patience time.Duration, tune ...func(*bridge.Server)) *world {
 	t.Helper()
 	log, logged := quiet()
-	w := &world{t: t, bus: &bus{}, board: bridge.NewBoard(), logged: logged, links: &linkLog{more: make(chan struct{}, 1)}}
+	w := &world{t: t, board: bridge.NewBoard(), logged: logged, links: &linkLog{more: make(chan struct{}, 1)}}
 	w.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(w.bus, time.Second), Board: w.board, Links: w.links, Log: log, Grace: 2 * time.Second,
+		Site: "main", Store: bridge.NewStore(on, patience), Board: w.board, Links: w.links, Log: log, Grace: 2 * time.Second,
 	})
+	for _, f := range tune {
+		f(w.server)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- w.server.Run(ctx, r) }()

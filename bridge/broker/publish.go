@@ -46,6 +46,7 @@ func (b *Bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 	if ack.Stream != p.Stream { // a second stream on our subjects answered first
 		return bridge.Receipt{}, fmt.Errorf("publish to %s: stream %s answered instead; narrow its subjects", p.Stream, ack.Stream)
 	}
+	b.advance(p.Stream, ack.Sequence)
 	return bridge.Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 

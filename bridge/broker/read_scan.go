@@ -60,9 +60,11 @@ func (s *scan) run(ctx context.Context) error {
 		before := s.last
 		err := s.pull(ctx)
 		switch {
+		case s.over:
+			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, ErrNoStream), errors.Is(err, errSilent):
+		case errors.Is(err, ErrNoStream):
 			return err
 		case err == nil || s.last > before:
 			failures = 0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -104,7 +105,8 @@ func (l *laboratory) play(ctx context.Context, instrument, protocol string, rate
 	}
 	ledger := simulator.NewLedger()
 	i := simulator.Instrument{
-		Name: instrument, Connect: simulator.Dial(l.server.Addr(instrument).String()), Protocol: p, Next: next, Rate: rate, Ledger: ledger, Pause: time.Millisecond,
+		Name: instrument, Connect: simulator.Dial(l.server.Addr(instrument).String()), Protocol: p, Next: next, Rate: rate, Ledger: ledger,
+		Pause: time.Millisecond, Attempts: 3, Patience: time.Second,
 	}
 	if err := i.Run(ctx); err != nil && !errors.Is(err, simulator.ErrUnacknowledged) {
 		l.t.Fatal(err)
@@ -117,6 +119,74 @@ func (l *laboratory) run(args ...string) (code int, stdout, stderr string) {
 	var out, complaint strings.Builder
 	code = run(l.t.Context(), append(args, "--nats", l.bus.URL()), strings.NewReader(""), &out, &complaint)
 	return code, out.String(), complaint.String()
+}
+
+// must is run with the exit code that is expected.
+func (l *laboratory) must(code int, args ...string) (stdout string) {
+	l.t.Helper()
+	got, stdout, stderr := l.run(args...)
+	if got != code {
+		l.t.Fatalf("%v: exit %d, want %d\n%s%s", args, got, code, stdout, stderr)
+	}
+	return stdout
+}
+
+// summary runs replay with --json and returns its last line.
+func (l *laboratory) summary(code int, args ...string) tally {
+	l.t.Helper()
+	lines := strings.Split(strings.TrimSpace(l.must(code, append([]string{"replay", "--json"}, args...)...)), "\n")
+	var s tally
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &s); err != nil || s.Type != "summary" {
+		l.t.Fatalf("the last line is no summary (%v): %s", err, lines[len(lines)-1])
+	}
+	return s
+}
+
+// stored is what a stream holds, in its order.
+func (l *laboratory) stored(stream string) []bridge.Stored {
+	l.t.Helper()
+	archive, err := broker.NewArchive(l.bus.Conn())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	span, err := archive.Span(l.t.Context(), stream)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var all []bridge.Stored
+	for m, err := range archive.Scan(l.t.Context(), bridge.Query{Stream: stream, To: span.Last}) {
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// parser is a protocol of another version of this program.
+type parser struct {
+	codec.Protocol
+	err error
+}
+
+func (p parser) Name() string { return "astm" }
+
+func (p parser) Parse(raw []byte) (*codec.Message, error) { return nil, p.err }
+
+// received keeps raw as if the instrument had sent it to a program whose
+// parser failed for it with err.
+func (l *laboratory) received(instrument, raw string, n int, incomplete string, err error) uint64 {
+	l.t.Helper()
+	o, err := bridge.NewStore(l.bus, time.Second).Receive(l.t.Context(),
+		&bridge.Instrument{ID: instrument, Protocol: parser{err: err}, Dedupe: true},
+		bridge.Reception{
+			Site: "main", Instrument: instrument, Protocol: "astm", Session: "session", N: n, Digest: bridge.Digest([]byte(raw)),
+			ReceivedAt: time.Now(), Incomplete: incomplete,
+		}, []byte(raw))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return o.RawSequence
 }
 
 // messages is how many a stream holds.

@@ -37,7 +37,7 @@ const (
 // brokerConfig is what c says of the bus.
 func (c config) brokerConfig(log *slog.Logger) broker.Config {
 	return broker.Config{
-		URL: c.NATS.URL, Creds: c.NATS.Creds, Token: c.NATS.Token,
+		URL: c.NATS.URL, Creds: c.NATS.Creds, Token: c.NATS.Token, Users: c.NATS.Users, StoreKey: c.StoreKeyFile,
 		CA: c.NATS.TLS.CA, Cert: c.NATS.TLS.Cert, Key: c.NATS.TLS.Key,
 		Data: c.Data, Listen: c.NATS.Listen, StoreMax: int64(c.StoreMax), Replicas: c.Replicas,
 		RawMaxAge: time.Duration(c.RawMaxAge), ParsedMaxAge: time.Duration(c.ParsedMaxAge), Log: log,
@@ -59,7 +59,7 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 	}
 	s.server = bridge.NewServer(bridge.Config{
 		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus,
-		Log: log, Grace: time.Duration(c.ShutdownGrace),
+		Log: log, Grace: time.Duration(c.ShutdownGrace), Memory: int64(c.MessageMemory),
 	})
 	return s, nil
 }

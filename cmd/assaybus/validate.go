@@ -30,6 +30,8 @@ func (c config) validate() error {
 	problems = append(problems, c.NATS.validate()...)
 	check("DATA", c.Data, notEmpty(c.Data))
 	check("STORE_MAX", c.StoreMax.String(), c.checkStore())
+	check("MESSAGE_MEMORY", c.MessageMemory.String(), c.checkMemory())
+	check("STORE_KEY_FILE", c.StoreKeyFile, c.checkKey())
 	check("REPLICAS", strconv.Itoa(c.Replicas), c.checkReplicas())
 	check("SITE", c.Site, printable(c.Site))
 	check("INSTRUMENTS", c.Instruments, notEmpty(c.Instruments))
@@ -86,6 +88,12 @@ func (n natsConfig) validate() []error {
 	if (n.TLS.Cert == "") != (n.TLS.Key == "") {
 		complain("TLS_CERT", "needs ASSAYBUS_NATS_TLS_KEY, and the other way round: set both or none")
 	}
+	if n.Users != "" && n.URL != "" {
+		complain("USERS", "is for the embedded bus; an external one has users of its own: log in with ASSAYBUS_NATS_CREDS")
+	}
+	if n.Users != "" && n.Token != "" {
+		complain("USERS", "and ASSAYBUS_NATS_TOKEN are two ways to log in: set one")
+	}
 	if n.Token != "" && n.Creds != "" {
 		complain("TOKEN", "and ASSAYBUS_NATS_CREDS are two ways to log in: set one")
 	}
@@ -109,6 +117,21 @@ func busURL(s string) error {
 func (c config) checkStore() error {
 	if c.StoreMax != 0 && c.StoreMax < 64<<20 {
 		return errors.New("must be 0 (by free disk) or at least 64MiB")
+	}
+	return nil
+}
+
+// checkMemory wants room for one message of the largest size.
+func (c config) checkMemory() error {
+	if c.MessageMemory != 0 && c.MessageMemory < 64<<20 {
+		return errors.New("must be 0 (256MiB) or at least 64MiB")
+	}
+	return nil
+}
+
+func (c config) checkKey() error {
+	if c.StoreKeyFile != "" && c.NATS.URL != "" {
+		return errors.New("is for the embedded bus; an external one is encrypted by its own configuration")
 	}
 	return nil
 }
@@ -146,10 +169,10 @@ func (n natsConfig) checkListen() error {
 		return err
 	}
 	ip := net.ParseIP(host)
-	if host == "localhost" || ip != nil && ip.IsLoopback() || n.Token != "" || n.TLS.Cert != "" {
+	if host == "localhost" || ip != nil && ip.IsLoopback() || n.Token != "" || n.Users != "" || n.TLS.Cert != "" {
 		return nil
 	}
-	return errors.New("can be reached from other machines: set ASSAYBUS_NATS_TOKEN or TLS_CERT and TLS_KEY, or listen on 127.0.0.1")
+	return errors.New("can be reached from other machines: set ASSAYBUS_NATS_USERS, ASSAYBUS_NATS_TOKEN or TLS_CERT and TLS_KEY, or listen on 127.0.0.1")
 }
 
 func notEmpty(s string) error {
