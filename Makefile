@@ -13,6 +13,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+HOSTILETIME ?= 1m
 RACE_TIMEOUT ?= 20m
 
 .PHONY: help
@@ -54,6 +55,10 @@ fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 		done; \
 	done
+
+.PHONY: hostile
+hostile: ## Every kind of hostile peer at once, for HOSTILETIME (default 1m)
+	go test ./bridge -run 'TestHostile|TestMemory' -count 1 -v -hostile $(HOSTILETIME)
 
 .PHONY: bench
 bench: ## Every benchmark (BENCHTIME=1s)
