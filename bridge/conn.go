@@ -31,13 +31,16 @@ type conn struct {
 	peer     string
 	messages int      // received, complete or not
 	quirks   []string // noted for the message in progress
+	batch    string   // of the message in progress
 	pending  []byte   // read but not used: the next Read returns them
+	spoke    bool     // anything was ever received
 	first    [64]byte // the only read buffer of a silent connection
 
 	socket    net.Conn // below TLS: closing it waits for nobody
 	unsettled int      // bytes read since the last message was over
 	held      int64    // of the memory budget
 	broke     error    // of the memory budget: the connection ends
+	penalty   time.Duration
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
@@ -100,10 +103,12 @@ func (c *conn) await() error {
 	if len(c.pending) > 0 {
 		return nil
 	}
+	c.atone()
 	n, err := c.Conn.Read(c.first[:])
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
+		c.spoke = true
 		c.status.update(func(s *Counters) { s.LastContact = time.Now() })
 		return nil
 	case codec.IsTimeout(err) && c.isStopping():
@@ -161,6 +166,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.broke != nil {
 		return 0, c.broke
 	}
+	c.atone()
 	n, err := c.Conn.Read(p)
 	c.broke = c.charge(n)
 	return n, err
@@ -212,6 +218,7 @@ func (c *conn) Detected(protocol string) {
 
 // Count adds an event of the link; transmissions are announced.
 func (c *conn) Count(e codec.Event) {
+	c.offend(e)
 	c.status.update(func(s *Counters) {
 		s.Events[e]++
 		s.LastContact = time.Now()
@@ -236,14 +243,17 @@ func (c *conn) Quirk(name string) {
 	}
 }
 
+// Batch notes in which batch the message in progress came.
+func (c *conn) Batch(id string) { c.batch = id }
+
 // reception begins the record of one message.
 func (c *conn) reception(raw []byte) Reception {
 	c.messages++
 	r := Reception{
 		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
-		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks,
+		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks, Batch: c.batch,
 	}
-	c.quirks = nil
+	c.quirks, c.batch = nil, ""
 	return r
 }
 
@@ -302,6 +312,9 @@ func (c *conn) count(o Outcome, size int) {
 				s.Warnings[w.Code]++
 			}
 		}
+		for _, q := range o.Derived.Quirks {
+			s.Quirks[q]++
+		}
 		if s.State == StateRefusing {
 			s.State, s.Problem = StateConnected, ""
 		}
@@ -330,6 +343,7 @@ func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
 // Incomplete keeps what arrived of a message that never ended.
 func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
 	defer c.settle()
+	c.penalty += penalty
 	r := c.reception(raw)
 	if errors.Is(why, codec.ErrTooLarge) {
 		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error

@@ -39,6 +39,7 @@ type Derived struct {
 	Kind        string         // of the parsed message; "" when it failed
 	Reason      string         // of lab.failed; "" when it was parsed
 	Message     *codec.Message // nil when it failed
+	Quirks      []string       // that the parser needed; those of the link are in the reception
 	Err         error          // why it failed; holds no content
 	Stack       []byte         // of a panic in the parser; no content
 }
@@ -65,8 +66,14 @@ func Derive(i *Instrument, r Reception, raw []byte, sequence uint64) Derived {
 	m.Site, m.Instrument = r.Site, r.Instrument
 	m.ReceivedAt = r.ReceivedAt.UTC().Format(time.RFC3339Nano)
 	m.RawSequence = sequence
-	m.Quirks = append(m.Quirks, r.Quirks...)
-	return parsed(i, r, len(raw), sequence, m)
+	if m.Batch == "" {
+		m.Batch = r.Batch
+	}
+	needed := m.Quirks
+	m.Quirks = slices.Concat(needed, r.Quirks)
+	d := parsed(i, r, len(raw), sequence, m)
+	d.Quirks = needed
+	return d
 }
 
 // parsed makes the lab.parsed message.

@@ -16,6 +16,9 @@ func Backoff(ctx context.Context, n int, after func()) {
 	}
 }
 
+// WireSize is what a publication counts against the payload limit.
+func WireSize(p Publication) int { return wireSize(p) }
+
 // Hurry shortens what a peer may let s wait; call it before Run.
 func Hurry(s *Server, greeting, write time.Duration) {
 	s.bounds = bounds{greeting: greeting, write: write}

@@ -30,6 +30,7 @@ type config struct {
 	ShutdownGrace Duration `split_words:"true" default:"20s" help:"how long transmissions in progress may take to finish at shutdown"`
 	RawMaxAge     Duration `split_words:"true" default:"0s" help:"age at which raw messages are removed; 0s = never"`
 	ParsedMaxAge  Duration `split_words:"true" default:"90d" help:"age at which parsed messages are removed; 0s = never"`
+	Ingest        ingestConfig
 }
 
 // natsConfig says which bus.
@@ -48,6 +49,12 @@ type tlsConfig struct {
 	CA   string `help:"file of the authorities that sign the other side's certificate"`
 	Cert string `help:"our certificate file"`
 	Key  string `help:"our key file"`
+}
+
+// ingestConfig says where results go that leave the bus.
+type ingestConfig struct {
+	Database string `default:"./results.db" help:"database of ingest and serve --ingest: an SQLite file, or postgres://user@host:5432/name"`
+	Durable  string `default:"ingest" help:"name of the consumer of ingest on the bus"`
 }
 
 // logConfig says what is logged and how.

@@ -19,6 +19,7 @@ func TestConfigDefaults(t *testing.T) {
 		NATS: natsConfig{Listen: "127.0.0.1:4222"}, Data: "./data", Replicas: 1, Site: "main",
 		Instruments: "instruments.yaml", HTTP: "127.0.0.1:8600", Log: logConfig{Level: "info", Format: "auto"},
 		Patience: Duration(10 * time.Second), ShutdownGrace: Duration(20 * time.Second), ParsedMaxAge: Duration(90 * 24 * time.Hour),
+		Ingest:        ingestConfig{Database: "./results.db", Durable: "ingest"},
 		MessageMemory: 256 << 20,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -38,6 +39,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"NATS_LISTEN": "none", "NATS_TOKEN": "", "DATA": "/srv/assaybus", "STORE_MAX": "2TiB", "REPLICAS": "3", "SITE": "north",
 		"INSTRUMENTS": "/etc/i.yaml", "HTTP": ":8600", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "PATIENCE": "5s",
 		"SHUTDOWN_GRACE": "1m", "RAW_MAX_AGE": "3650d", "PARSED_MAX_AGE": "12h",
+		"INGEST_DATABASE": "postgres://lab@db/results", "INGEST_DURABLE": "lis",
 	}
 	for _, s := range settings() {
 		name := strings.TrimPrefix(s.name, prefix+"_")
@@ -60,6 +62,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		Data: "/srv/assaybus", StoreMax: 2 << 40, Replicas: 3, Site: "north", Instruments: "/etc/i.yaml", HTTP: ":8600",
 		Log: logConfig{"debug", "json"}, Patience: Duration(5 * time.Second), ShutdownGrace: Duration(time.Minute),
 		RawMaxAge: Duration(3650 * 24 * time.Hour), ParsedMaxAge: Duration(12 * time.Hour),
+		Ingest:        ingestConfig{"postgres://lab@db/results", "lis"},
 		MessageMemory: 64 << 20,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

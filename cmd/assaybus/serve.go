@@ -18,7 +18,8 @@ import (
 const lookEvery = 2 * time.Second
 
 func newServe() *cobra.Command {
-	return &cobra.Command{
+	var withIngest bool
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the instruments of the instruments file",
 		Long: `Serve listens for instruments and calls them, as the instruments file says, and
@@ -26,6 +27,10 @@ publishes what they send to JetStream: the embedded one, or the one that
 ASSAYBUS_NATS_URL names. It reads the file again on SIGHUP and when it changes;
 links whose instrument did not change are not touched. The first SIGTERM or
 Ctrl-C lets transmissions in progress finish, the second ends at once.
+
+With --ingest results also go into the database that ASSAYBUS_INGEST_DATABASE
+names, as by assaybus ingest, in the same process. A database that is away holds
+up no instrument.
 
 Settings come from the environment:
 ` + configTable(),
@@ -40,13 +45,15 @@ Settings come from the environment:
 			if err != nil {
 				return &usageError{err}
 			}
-			return serve(cmd.Context(), c, log)
+			return serve(cmd.Context(), c, log, withIngest)
 		},
 	}
+	cmd.Flags().BoolVar(&withIngest, "ingest", false, "take results into a database too")
+	return cmd
 }
 
 // serve runs until ctx ends.
-func serve(ctx context.Context, c config, log *slog.Logger) error {
+func serve(ctx context.Context, c config, log *slog.Logger, withIngest bool) error {
 	registry, err := bridge.LoadFile(c.Instruments, all.Protocols)
 	if err != nil {
 		return err
@@ -54,6 +61,11 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	s, err := openService(ctx, c, log)
 	if err != nil {
 		return err
+	}
+	if withIngest {
+		if err := s.openSink(ctx); err != nil {
+			return err
+		}
 	}
 	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", c.HTTP, "version", thisBuild().Version)
 	warnPayload(log, registry, s.bus.Conn().MaxPayload())

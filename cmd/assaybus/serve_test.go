@@ -78,7 +78,7 @@ func (l *logLines) await(t *testing.T, text string) map[string]any {
 	}
 }
 
-func startServe(t *testing.T, instruments string) *served {
+func startServe(t *testing.T, instruments string, flags ...string) *served {
 	t.Helper()
 	folder := t.TempDir()
 	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 1000)}}
@@ -91,7 +91,9 @@ func startServe(t *testing.T, instruments string) *served {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, s.log) }()
+	go func() {
+		code <- run(ctx, append([]string{"serve"}, flags...), strings.NewReader(""), io.Discard, s.log)
+	}()
 	var once sync.Once
 	var result int
 	s.stop = func() int {

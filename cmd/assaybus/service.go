@@ -11,6 +11,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/bridge/ingest"
 	"github.com/assaybus/assaybus/bridge/web"
 )
 
@@ -23,6 +24,7 @@ type service struct {
 	server *bridge.Server
 	board  *bridge.Board
 	http   net.Listener // nil = none
+	sink   ingest.Sink  // nil = results stay on the bus
 }
 
 // The bounds of HTTP and of closing the bus.
@@ -65,8 +67,10 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 // run serves the instruments until ctx ends, then closes everything.
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
 	stopHTTP := s.serveHTTP()
+	stopIngest := s.ingest()
 	err := s.server.Run(ctx, registry)
 	stopHTTP()
+	stopIngest()
 	return errors.Join(err, s.closeBus())
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/assaybus/assaybus/bridge/ingest"
 )
 
 // none switches a listener off.
@@ -43,6 +45,12 @@ func (c config) validate() error {
 	check("SHUTDOWN_GRACE", c.ShutdownGrace.String(), between(c.ShutdownGrace, 0, time.Hour, "must be at most 1h"))
 	check("RAW_MAX_AGE", c.RawMaxAge.String(), age(c.RawMaxAge))
 	check("PARSED_MAX_AGE", c.ParsedMaxAge.String(), age(c.ParsedMaxAge))
+	if err := ingest.CheckDurable(c.Ingest.Durable); err != nil {
+		problems = append(problems, fmt.Errorf("%s_INGEST_DURABLE: %w", prefix, err))
+	}
+	if c.Ingest.Database == "" { // shown by nobody: it may hold a password
+		problems = append(problems, fmt.Errorf("%s_INGEST_DATABASE: must not be empty: name an SQLite file or a postgres:// URL", prefix))
+	}
 	return errors.Join(problems...)
 }
 
