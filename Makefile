@@ -15,6 +15,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+HOSTILETIME ?= 1m
 RACE_TIMEOUT ?= 20m
 VULNDB ?= https://vuln.go.dev
 
@@ -72,6 +73,10 @@ vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call (needs VULNDB, def
 	@$(GOVULNCHECK) -db $(VULNDB) ./... || { status=$$?; \
 		((status == 3)) || echo "govulncheck could not run: it needs the database at $(VULNDB); without a network name a copy: make vuln VULNDB=file:///path/to/vulndb" >&2; \
 		exit $$status; }
+
+.PHONY: hostile
+hostile: ## Every kind of hostile peer at once, for HOSTILETIME (default 1m)
+	go test ./bridge -run 'TestHostile|TestMemory' -count 1 -v -hostile $(HOSTILETIME)
 
 .PHONY: bench
 bench: ## Every benchmark (BENCHTIME=1s)
