@@ -15,6 +15,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+HOSTILETIME ?= 1m
 RACE_TIMEOUT ?= 20m
 VULNDB ?= https://vuln.go.dev
 
@@ -34,6 +35,10 @@ test: ## Every test that needs only Go
 race: needs-cc ## The tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
 
+.PHONY: postgres
+postgres: needs-cc ## The tests that run a PostgreSQL server of their own
+	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -48,6 +53,7 @@ lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
 	$(MAKE) race
+	$(MAKE) postgres
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
@@ -67,6 +73,10 @@ vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call (needs VULNDB, def
 	@$(GOVULNCHECK) -db $(VULNDB) ./... || { status=$$?; \
 		((status == 3)) || echo "govulncheck could not run: it needs the database at $(VULNDB); without a network name a copy: make vuln VULNDB=file:///path/to/vulndb" >&2; \
 		exit $$status; }
+
+.PHONY: hostile
+hostile: ## Every kind of hostile peer at once, for HOSTILETIME (default 1m)
+	go test ./bridge -run 'TestHostile|TestMemory' -count 1 -v -hostile $(HOSTILETIME)
 
 .PHONY: bench
 bench: ## Every benchmark (BENCHTIME=1s)

@@ -174,6 +174,8 @@ type goodAnalyzer struct {
 	over  sync.WaitGroup
 	sent  int
 	took  []time.Duration
+	began time.Time
+	worst string // when the longest was sent
 	wrong error
 }
 
@@ -212,7 +214,14 @@ func (g *goodAnalyzer) send(r *bufio.Reader) error {
 	if want := fmt.Sprintf("MSA|AA|%d", g.sent); !strings.Contains(answer, want) {
 		return fmt.Errorf("answer %q, want %s", answer, want)
 	}
-	g.took = append(g.took, time.Since(began))
+	took := time.Since(began)
+	if len(g.took) == 0 {
+		g.began = began
+	}
+	if len(g.took) == 0 || took > slices.Max(g.took) {
+		g.worst = fmt.Sprintf("message %d, %v after the first", g.sent, began.Sub(g.began).Round(time.Millisecond))
+	}
+	g.took = append(g.took, took)
 	return nil
 }
 
@@ -225,7 +234,7 @@ func (g *goodAnalyzer) finish(t *testing.T) {
 		t.Fatalf("the well-behaved analyzer: message %d of %d acknowledged, then %v", len(g.took), g.sent, g.wrong)
 	}
 	slices.Sort(g.took)
-	t.Logf("well-behaved analyzer: %d messages, all acknowledged; p50 %v, p99 %v, longest %v", g.sent, g.took[len(g.took)/2], g.took[len(g.took)*99/100], g.took[len(g.took)-1])
+	t.Logf("well-behaved analyzer: %d messages, all acknowledged; p50 %v, p99 %v, longest %v (%s)", g.sent, g.took[len(g.took)/2], g.took[len(g.took)*99/100], g.took[len(g.took)-1], g.worst)
 }
 
 // hl7Message is a framed message with one result.
