@@ -34,15 +34,20 @@ type scene struct {
 // scenes are all faults, the longest first: they share the lanes.
 func scenes() []scene {
 	return []scene{
-		{1, "SIGKILL of the bridge at random moments, restart on the same data", false, playKill},
-		{2, "SIGTERM in mid-message", false, playTerm},
-		{3, "SIGSTOP and SIGCONT, for longer than every timer", false, playStop},
-		{4, "external NATS server: killed, restarted, partitioned", false, playExternal},
 		{4, "R3 cluster: each node in turn killed, restarted, partitioned", false, playCluster},
+		{3, "SIGSTOP and SIGCONT, for longer than every timer", false, playStop},
+		{1, "SIGKILL of the bridge at random moments, restart on the same data", false, playKill},
+		{4, "external NATS server: killed, restarted, partitioned", false, playExternal},
 		{5, "disk full, and freed again", true, playDisk},
 		{6, "power cut: what the block device holds after the last ACK", true, playPower},
+		{2, "SIGTERM in mid-message", false, playTerm},
 		{7, "bits flipped and files truncated in the store: noticed", false, playRot},
 	}
+}
+
+// byNumber are all faults in the order in which people read them.
+func byNumber() []scene {
+	return slices.SortedStableFunc(slices.Values(scenes()), func(a, b scene) int { return a.number - b.number })
 }
 
 // attack plays the faults asked for and prints the table. Its error wraps
