@@ -54,13 +54,16 @@ func byNumber() []scene {
 // errViolation when the promise broke.
 func attack(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	began := time.Now()
+	chosen := slices.DeleteFunc(scenes(), func(s scene) bool {
+		return len(o.only) > 0 && !slices.Contains(o.only, s.number) || o.noMount && s.mounts
+	})
+	if len(chosen) == 0 {
+		return errors.New("--only and --no-mount leave nothing to play")
+	}
 	folder, err := os.MkdirTemp("", "assaybus-chaos-")
 	if err != nil {
 		return err
 	}
-	chosen := slices.DeleteFunc(scenes(), func(s scene) bool {
-		return len(o.only) > 0 && !slices.Contains(o.only, s.number) || o.noMount && s.mounts
-	})
 	if slices.ContainsFunc(chosen, func(s scene) bool { return s.mounts }) {
 		if err := mayMount(ctx, folder); err != nil {
 			return errors.Join(err, os.RemoveAll(folder))
