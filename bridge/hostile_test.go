@@ -69,6 +69,11 @@ func TestHostilePeers(t *testing.T) {
 	before := runtime.NumGoroutine()
 	h := &hostile{world: startHostile(t, r)}
 	h.good = h.startGood("good")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log, and all counters:\n%s\n%+v", h.logged, h.board.Snapshot())
+		}
+	})
 	t.Run("peers", func(t *testing.T) {
 		for name, attack := range map[string]func(*hostile, *testing.T){
 			"5000 silent":      (*hostile).silent,
@@ -112,7 +117,13 @@ func TestHostilePeers(t *testing.T) {
 // startHostile is startWith on an embedded bus that syncs every message.
 func startHostile(t *testing.T, r *bridge.Registry) *world {
 	t.Helper()
-	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 8 << 30})
+	log, said := quiet()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the bus:\n%s", said)
+		}
+	})
+	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 8 << 30, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
