@@ -35,6 +35,10 @@ test: ## Every test that needs only Go
 race: needs-cc ## The tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
 
+.PHONY: postgres
+postgres: needs-cc ## The tests that run a PostgreSQL server of their own
+	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -49,6 +53,7 @@ lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
 	$(MAKE) race
+	$(MAKE) postgres
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)

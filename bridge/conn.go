@@ -262,12 +262,14 @@ func (c *conn) reception(raw []byte) Reception {
 func (c *conn) Receive(ctx context.Context, raw []byte) error {
 	defer c.settle()
 	r := c.reception(raw)
-	release, err := c.afford(ctx, raw)
+	bounded, cancel := c.server.store.bound(ctx)
+	defer cancel()
+	release, err := c.afford(bounded, raw)
 	if err != nil {
 		return c.refused(r, RefusedMemory, err)
 	}
 	defer release()
-	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
+	o, err := c.server.store.receive(bounded, c.inst, r, raw)
 	if errors.Is(err, ErrTooLarge) {
 		return c.tooLarge(ctx, r, len(raw))
 	}

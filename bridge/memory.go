@@ -121,14 +121,14 @@ func (c *conn) settle() {
 	c.held, c.unsettled = 0, 0
 }
 
-// afford waits for the memory that deriving raw may take, as long as the
-// instrument waits; release gives it back.
+// afford waits for the memory that deriving raw may take, for half of the
+// instrument's patience; release gives it back.
 func (c *conn) afford(ctx context.Context, raw []byte) (release func(), err error) {
 	want := cost(raw)
 	if want <= freeCost {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.server.store.patience/2)
+	ctx, cancel := context.WithTimeout(ctx, c.server.store.patience/2)
 	defer cancel()
 	taken, err := c.server.memory.wait(ctx, want, c.held)
 	if err != nil {

@@ -42,6 +42,9 @@ func (s *splitter) record(data []byte, atEOF bool) (int, []byte, error) {
 			}
 			return s.token(record, i+1, data[:i+1])
 		case stx, enq, eot:
+			if i > s.max {
+				return 0, nil, codec.ErrTooLarge
+			}
 			return s.token(record, i, data[:i])
 		}
 	}

@@ -94,6 +94,10 @@ func TestAuditOfSoundStreams(t *testing.T) {
 		whole := s.told(l, 1)
 		s.keep(l, whole[:len(whole)/2], subjects.ReasonIncomplete)
 		s.keep(l, append(append([]byte{}, whole[:40]...), whole[:17]...), subjects.ReasonIncomplete)
+		s.keep(l, append(append([]byte{}, whole[30:60]...), "\r\x0370\r\n"...), subjects.ReasonIncomplete) // after a timer
+		damaged := append([]byte{}, whole[:35]...)
+		damaged[20] = 0x60
+		s.keep(l, damaged, subjects.ReasonIncomplete) // cut before its checksum
 		s.keep(l, whole, "")
 		s.keep(l, whole, "") // its ACK was lost
 	}
