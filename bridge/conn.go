@@ -40,6 +40,7 @@ type conn struct {
 	unsettled int      // bytes read since the last message was over
 	held      int64    // of the memory budget
 	broke     error    // of the memory budget: the connection ends
+	penalty   time.Duration
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
@@ -109,6 +110,7 @@ func (c *conn) await() error {
 	if len(c.pending) > 0 {
 		return nil
 	}
+	c.atone()
 	n, err := c.Conn.Read(c.first[:])
 	c.pending = c.first[:n]
 	switch {
@@ -174,6 +176,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.broke != nil {
 		return 0, c.broke
 	}
+	c.atone()
 	n, err := c.Conn.Read(p)
 	c.broke = c.charge(n)
 	return n, err
@@ -225,6 +228,7 @@ func (c *conn) Detected(protocol string) {
 
 // Count adds an event of the link; transmissions are announced.
 func (c *conn) Count(e codec.Event) {
+	c.offend(e)
 	c.status.update(func(s *Counters) {
 		s.Events[e]++
 		s.LastContact = time.Now()
@@ -351,6 +355,7 @@ func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
 // Incomplete keeps what arrived of a message that never ended.
 func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
 	defer c.settle()
+	c.penalty += penalty
 	r := c.reception(raw)
 	if errors.Is(why, codec.ErrTooLarge) {
 		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error

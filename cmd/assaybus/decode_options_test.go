@@ -23,7 +23,9 @@ func TestDecodeOptions(t *testing.T) {
 		{"pattern", hl7, []string{"--specimen-path", "SPM-2/[0-9]{6,}$"}, `"specimen":"4711421"`, `"specimen":"DOE JANE 4711421"`},
 		{"code component", astm, []string{"--code-component", "2"}, `"code":"GLUC"`, `"code":"GLU"`},
 		{"code component of HL7", hl7, []string{"--code-component", "2"}, `"code":"LEU"`, `"code":"WBC"`},
+		{"thousands comma", astm, []string{"--thousands-comma"}, `"number":161152`, `"ambiguous-number"`},
 		{"decimal comma", astm, []string{"--decimal-comma"}, `"number":161.152`, `"ambiguous-number"`},
+		{"charset fallback", "H|\\^&|||\xc4\xe0\rO|1|7||^^^GLU\rR|1|^^^GLU|1\rL|1|N\r", []string{"--charset-fallback", "windows-1251"}, `"name":"Да"`, `"name":"Äà"`},
 		{"timezone", astm, []string{"--timezone", "Africa/Harare"}, `"sentAt":"2026-11-23T08:36:00+02:00"`, `"sentAt":"2026-11-23T08:36:00Z"`},
 		{"separate", hl7, []string{"--dsc", "separate"}, `"controlId":"17"`, `"pointer":"next"`},
 	} {
