@@ -29,10 +29,12 @@ type conn struct {
 	session  string
 	protocol string
 	peer     string
-	messages int      // received, complete or not
-	quirks   []string // noted for the message in progress
-	pending  []byte   // read but not used: the next Read returns them
-	first    [64]byte // the only read buffer of a silent connection
+	messages int       // received, complete or not
+	quirks   []string  // noted for the message in progress
+	pending  []byte    // read but not used: the next Read returns them
+	first    [64]byte  // the only read buffer of a silent connection
+	heard    time.Time // when the last bytes came
+	due      time.Time // heard, of the stored message whose answer is still to be written
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
@@ -94,6 +96,7 @@ func (c *conn) await() error {
 		return nil
 	}
 	n, err := c.Conn.Read(c.first[:])
+	c.heard = time.Now()
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
@@ -151,7 +154,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.pending = c.pending[n:]
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.heard, c.due = time.Now(), time.Time{}
+	return n, err
 }
 
 // Unread takes bytes back.
@@ -164,7 +169,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.answered(err)
+	return n, err
 }
 
 // Ready refuses while the store does not take messages.
@@ -174,7 +181,7 @@ func (c *conn) Ready() error {
 		switch {
 		case err != nil:
 			s.State, s.Problem = StateRefusing, err.Error()
-			s.Refused[RefusedNotReady]++
+			s.refuse(RefusedNotReady)
 		case s.State == StateRefusing:
 			s.State, s.Problem = StateConnected, ""
 		}
@@ -214,7 +221,7 @@ func (c *conn) Count(e codec.Event) {
 
 // Quirk notes a tolerance for the message in progress.
 func (c *conn) Quirk(name string) {
-	c.status.update(func(s *Counters) { s.Quirks[name]++ })
+	c.status.update(func(s *Counters) { bump(s.Quirks, name) })
 	if !slices.Contains(c.quirks, name) {
 		c.quirks = append(c.quirks, name)
 	}
@@ -246,7 +253,8 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 		c.server.say.warn("store:"+c.inst.ID, "message refused: the bus did not confirm it; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
 		return err
 	}
-	c.count(o, len(raw))
+	c.count(r, o, len(raw))
+	c.due = c.heard
 	c.server.stored(r, o)
 	if o.Derived.Reason != "" {
 		c.logFailed(o.Derived)
@@ -256,29 +264,6 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 		}
 	}
 	return nil
-}
-
-func (c *conn) count(o Outcome, size int) {
-	c.status.update(func(s *Counters) {
-		s.LastMessage, s.LastContact = time.Now(), time.Now()
-		s.Bytes += uint64(size)
-		switch {
-		case o.Repeat:
-			s.Repeats++
-		case o.Derived.Reason != "":
-			s.Failed[o.Derived.Reason]++
-		default:
-			s.Messages[o.Derived.Kind]++
-		}
-		if m := o.Derived.Message; m != nil {
-			for _, w := range m.Warnings {
-				s.Warnings[w.Code]++
-			}
-		}
-		if s.State == StateRefusing {
-			s.State, s.Problem = StateConnected, ""
-		}
-	})
 }
 
 func (c *conn) logFailed(d Derived) {
@@ -314,7 +299,7 @@ func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
 		c.status.refuse(RefusedStore)
 		return
 	}
-	c.count(o, len(raw))
+	c.count(r, o, len(raw))
 	c.server.stored(r, o)
 }
 
