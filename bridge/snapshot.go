@@ -50,10 +50,9 @@ func (s StreamState) Fill() float64 {
 	return float64(s.Bytes) / float64(s.MaxBytes)
 }
 
-// DiskState is the disk that the embedded bus writes to, in bytes.
+// DiskState is the disk that the embedded bus writes to.
 type DiskState struct {
-	Free  uint64 `json:"free"` // for us
-	Total uint64 `json:"total"`
+	Free int64 `json:"free"` // bytes, for us
 }
 
 // BusState is the connection to NATS.

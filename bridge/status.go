@@ -73,6 +73,7 @@ type Board struct {
 	mu   sync.Mutex
 	all  map[string]*status
 	lost map[string]uint64 // refused callers that belong to no instrument, by reason
+	past map[string]Past   // of instruments without a row yet
 }
 
 // NewBoard is an empty board.
@@ -120,6 +121,7 @@ func (b *Board) status(i *Instrument) *status {
 			Messages: map[string]uint64{}, Failed: map[string]uint64{}, Refused: map[string]uint64{},
 			Events: map[codec.Event]uint64{}, Quirks: map[string]uint64{}, Warnings: map[string]uint64{},
 		}}
+		s.c.restore(b.past[i.ID])
 		b.all[i.ID] = s
 	}
 	s.update(func(c *Counters) {
@@ -192,14 +194,14 @@ type Past struct {
 	Hours                    History
 }
 
-// Restore adds what the streams tell of the time before to the row of an
-// instrument, by its id; ids that are not in the file are forgotten again.
+// Restore adds what the streams tell of the time before to the rows of
+// instruments, by id: now, or when the row is made.
 func (b *Board) Restore(past map[string]Past) {
 	b.mu.Lock()
-	rows := maps.Clone(b.all)
-	b.mu.Unlock()
-	for id, p := range past {
-		if s := rows[id]; s != nil {
+	defer b.mu.Unlock()
+	b.past = past
+	for id, s := range b.all {
+		if p, ok := past[id]; ok {
 			s.update(func(c *Counters) { c.restore(p) })
 		}
 	}

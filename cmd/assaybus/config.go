@@ -23,6 +23,9 @@ type config struct {
 	Site          string `default:"main" help:"name of this laboratory, part of every subject"`
 	Instruments   string `default:"instruments.yaml" help:"file that lists the instruments"`
 	HTTP          string `default:"127.0.0.1:8600" help:"address of the status page, /metrics, /healthz and /readyz; none = no listener"`
+	HTTP_Token    string `help:"token that the page and /metrics ask for, at least 16 characters; needed when ASSAYBUS_HTTP can be reached from other machines"`
+	HTTP_TLS      tlsConfig
+	Pprof         bool `default:"false" help:"serve /debug/pprof/ beside the page"`
 	Log           logConfig
 	Patience      Duration `default:"10s" help:"how long an instrument waits for its answer before it is refused; below 15s, when the least patient ones give up"`
 	ShutdownGrace Duration `split_words:"true" default:"20s" help:"how long transmissions in progress may take to finish at shutdown"`
@@ -39,8 +42,8 @@ type natsConfig struct {
 	Token  string `help:"token that the external bus wants, or that the embedded one asks for"`
 }
 
-// tlsConfig is the TLS of the connection to an external bus, or of the
-// embedded one's listener.
+// tlsConfig is the TLS of the connection to an external bus, of the embedded
+// one's listener, or of the page.
 type tlsConfig struct {
 	CA   string `help:"file of the authorities that sign the other side's certificate"`
 	Cert string `help:"our certificate file"`

@@ -55,7 +55,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", c.HTTP, "version", thisBuild().Version)
+	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", s.page.url(), "version", thisBuild().Version)
 	w := watcher{path: c.Instruments, log: log, apply: func(r *bridge.Registry) error { return s.server.Apply(ctx, r) }}
 	w.seen, _ = os.Stat(c.Instruments)
 	watching, stop := context.WithCancel(ctx)

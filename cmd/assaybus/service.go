@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
-	"github.com/assaybus/assaybus/bridge/web"
 )
 
 // service is the bridge with its bus and its HTTP listener: what `serve` runs
@@ -22,15 +19,11 @@ type service struct {
 	bus    *broker.Bus
 	server *bridge.Server
 	board  *bridge.Board
-	http   net.Listener // nil = none
+	page   *page
 }
 
-// The bounds of HTTP and of closing the bus.
-const (
-	httpHeaderTimeout = 5 * time.Second
-	httpIdleTimeout   = time.Minute
-	busCloseTimeout   = 10 * time.Second
-)
+// busCloseTimeout bounds the closing of the bus.
+const busCloseTimeout = 10 * time.Second
 
 // brokerConfig is what c says of the bus.
 func (c config) brokerConfig(log *slog.Logger) broker.Config {
@@ -50,10 +43,8 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 		return nil, err
 	}
 	s := &service{config: c, log: log, bus: bus, board: bridge.NewBoard()}
-	if c.HTTP != "none" {
-		if s.http, err = net.Listen("tcp", c.HTTP); err != nil {
-			return nil, errors.Join(fmt.Errorf("ASSAYBUS_HTTP: %w: free the port, name another or set none", err), s.closeBus())
-		}
+	if s.page, err = s.openPage(ctx); err != nil {
+		return nil, errors.Join(err, s.closeBus())
 	}
 	s.server = bridge.NewServer(bridge.Config{
 		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus,
@@ -64,9 +55,9 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 
 // run serves the instruments until ctx ends, then closes everything.
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
-	stopHTTP := s.serveHTTP()
+	stopPage := s.page.serve(registry)
 	err := s.server.Run(ctx, registry)
-	stopHTTP()
+	stopPage()
 	return errors.Join(err, s.closeBus())
 }
 
@@ -77,27 +68,4 @@ func (s *service) closeBus() error {
 		return fmt.Errorf("close the bus: %w", err)
 	}
 	return nil
-}
-
-// serveHTTP answers until the function that it returns is called.
-func (s *service) serveHTTP() (stop func()) {
-	if s.http == nil {
-		return func() {}
-	}
-	server := &http.Server{
-		Handler:           web.Handler(web.Check{Name: "store", Err: s.bus.Healthy}),
-		ReadHeaderTimeout: httpHeaderTimeout, ReadTimeout: httpHeaderTimeout, WriteTimeout: time.Minute, IdleTimeout: httpIdleTimeout,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the status page is gone; instruments are served", "error", err)
-		}
-	}()
-	return func() {
-		_ = server.Close()
-		<-over
-	}
 }
