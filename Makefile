@@ -6,14 +6,17 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 
 GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
 
 BIN := $(abspath .tmp/bin)
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 RACE_TIMEOUT ?= 20m
+VULNDB ?= https://vuln.go.dev
 
 .PHONY: help
 help: ## Show this list
@@ -55,6 +58,16 @@ fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
 		done; \
 	done
 
+.PHONY: chaos
+chaos: ## Kill, stop, cut off, fill and damage; nothing acknowledged may be lost (ARGS='--for 2h')
+	CGO_ENABLED=0 go run ./bridge/simulator/chaos $(ARGS)
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call (needs VULNDB, default https://vuln.go.dev)
+	@$(GOVULNCHECK) -db $(VULNDB) ./... || { status=$$?; \
+		((status == 3)) || echo "govulncheck could not run: it needs the database at $(VULNDB); without a network name a copy: make vuln VULNDB=file:///path/to/vulndb" >&2; \
+		exit $$status; }
+
 .PHONY: bench
 bench: ## Every benchmark (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
@@ -78,3 +91,8 @@ $(GOLANGCI_LINT):
 	@mkdir -p $(BIN)
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(BIN)/golangci-lint $@
+
+$(GOVULNCHECK):
+	@mkdir -p $(BIN)
+	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(BIN)/govulncheck $@

@@ -31,21 +31,25 @@ type conn struct {
 	peer     string
 	messages int       // received, complete or not
 	quirks   []string  // noted for the message in progress
+	batch    string    // of the message in progress
 	pending  []byte    // read but not used: the next Read returns them
+	spoke    bool      // anything was ever received
 	first    [64]byte  // the only read buffer of a silent connection
 	heard    time.Time // when the last bytes came
 	due      time.Time // heard, of the stored message whose answer is still to be written
+
+	socket    net.Conn // below TLS: closing it waits for nobody
+	unsettled int      // bytes read since the last message was over
+	held      int64    // of the memory budget
+	broke     error    // of the memory budget: the connection ends
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
 	stopping bool // ends when the conversation does
 }
 
-// The bounds of a connection's life.
-const (
-	writeTimeout = 10 * time.Second // for a peer that never reads our answers
-	keepAlive    = 30 * time.Second // finds the dead among the silent
-)
+// keepAlive finds the dead among the silent.
+const keepAlive = 30 * time.Second
 
 var errStopping = errors.New("stopping")
 
@@ -66,7 +70,12 @@ func (c *conn) serve(ctx context.Context) (err error) {
 			err = fmt.Errorf("panic in the session (%T)", v)
 		}
 	}()
+	defer c.settle()
+	if err := c.handshake(ctx); err != nil {
+		return err
+	}
 	for {
+		c.settle()
 		if err := c.await(); err != nil {
 			return orderly(err)
 		}
@@ -100,6 +109,7 @@ func (c *conn) await() error {
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
+		c.spoke = true
 		c.status.update(func(s *Counters) { s.LastContact = time.Now() })
 		return nil
 	case codec.IsTimeout(err) && c.isStopping():
@@ -154,8 +164,12 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.pending = c.pending[n:]
 		return n, nil
 	}
+	if c.broke != nil {
+		return 0, c.broke
+	}
 	n, err := c.Conn.Read(p)
 	c.heard, c.due = time.Now(), time.Time{}
+	c.broke = c.charge(n)
 	return n, err
 }
 
@@ -166,11 +180,14 @@ func (c *conn) Unread(p []byte) {
 
 // Write bounds every write: a peer that never reads costs its connection.
 func (c *conn) Write(p []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.server.bounds.write)); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
 	c.answered(err)
+	if codec.IsTimeout(err) {
+		c.status.refuse(RefusedUnread)
+	}
 	return n, err
 }
 
@@ -227,31 +244,36 @@ func (c *conn) Quirk(name string) {
 	}
 }
 
+// Batch notes in which batch the message in progress came.
+func (c *conn) Batch(id string) { c.batch = id }
+
 // reception begins the record of one message.
 func (c *conn) reception(raw []byte) Reception {
 	c.messages++
 	r := Reception{
 		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
-		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks,
+		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks, Batch: c.batch,
 	}
-	c.quirks = nil
+	c.quirks, c.batch = nil, ""
 	return r
 }
 
 // Receive is the whole path of a message: raw and derived are on disk when it
 // returns nil.
 func (c *conn) Receive(ctx context.Context, raw []byte) error {
+	defer c.settle()
 	r := c.reception(raw)
+	release, err := c.afford(ctx, raw)
+	if err != nil {
+		return c.refused(r, RefusedMemory, err)
+	}
+	defer release()
 	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
 	if errors.Is(err, ErrTooLarge) {
 		return c.tooLarge(ctx, r, len(raw))
 	}
 	if err != nil {
-		c.quirks = r.Quirks // the repeat is the same message
-		c.status.refuse(RefusedStore)
-		c.announce(LinkEvent{Event: subjects.EventRefused, Reason: RefusedStore})
-		c.server.say.warn("store:"+c.inst.ID, "message refused: the bus did not confirm it; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
-		return err
+		return c.refused(r, RefusedStore, err)
 	}
 	c.count(r, o, len(raw))
 	c.due = c.heard
@@ -264,6 +286,15 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// refused notes that a message could not be taken now.
+func (c *conn) refused(r Reception, reason string, err error) error {
+	c.quirks = r.Quirks // the repeat is the same message
+	c.status.refuse(reason)
+	c.announce(LinkEvent{Event: subjects.EventRefused, Reason: reason})
+	c.server.say.warn(reason+":"+c.inst.ID, "message refused: it could not be stored; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
+	return err
 }
 
 func (c *conn) logFailed(d Derived) {
@@ -287,6 +318,7 @@ func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
 
 // Incomplete keeps what arrived of a message that never ended.
 func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
+	defer c.settle()
 	r := c.reception(raw)
 	if errors.Is(why, codec.ErrTooLarge) {
 		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type Derived struct {
 	Kind        string         // of the parsed message; "" when it failed
 	Reason      string         // of lab.failed; "" when it was parsed
 	Message     *codec.Message // nil when it failed
+	Quirks      []string       // that the parser needed; those of the link are in the reception
 	Err         error          // why it failed; holds no content
 	Stack       []byte         // of a panic in the parser; no content
 }
@@ -64,13 +66,19 @@ func Derive(i *Instrument, r Reception, raw []byte, sequence uint64) Derived {
 	m.Site, m.Instrument = r.Site, r.Instrument
 	m.ReceivedAt = r.ReceivedAt.UTC().Format(time.RFC3339Nano)
 	m.RawSequence = sequence
-	m.Quirks = append(m.Quirks, r.Quirks...)
-	return parsed(i, r, len(raw), sequence, m)
+	if m.Batch == "" {
+		m.Batch = r.Batch
+	}
+	needed := m.Quirks
+	m.Quirks = slices.Concat(needed, r.Quirks)
+	d := parsed(i, r, len(raw), sequence, m)
+	d.Quirks = needed
+	return d
 }
 
 // parsed makes the lab.parsed message.
 func parsed(i *Instrument, r Reception, size int, sequence uint64, m *codec.Message) Derived {
-	body, err := json.Marshal(m)
+	body, err := encode(m)
 	if err != nil { // a number that JSON has no word for
 		return fail(i, r, size, sequence, subjects.ReasonUnparsable, fmt.Errorf("encode the parsed message: %w", err), nil)
 	}
@@ -117,7 +125,7 @@ func fail(i *Instrument, r Reception, size int, sequence uint64, reason string, 
 	if at, ok := errors.AsType[*codec.ParseError](cause); ok {
 		f.Record, f.Field = at.Record, at.Field
 	}
-	body, err := json.Marshal(f)
+	body, err := encode(f)
 	if err != nil {
 		panic("a Failure always encodes: " + err.Error())
 	}
@@ -132,4 +140,15 @@ func fail(i *Instrument, r Reception, size int, sequence uint64, reason string, 
 			ID: f.ID, Header: h, Body: body,
 		},
 	}
+}
+
+// encode is JSON as people read it: < and & stand as they are.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

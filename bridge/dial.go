@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"time"
 )
 
@@ -14,7 +13,6 @@ type dialer struct {
 	server *Server
 	inst   *Instrument
 	cancel context.CancelFunc
-	done   sync.WaitGroup
 }
 
 const (
@@ -25,7 +23,7 @@ const (
 func dial(ctx context.Context, s *Server, i *Instrument) *dialer {
 	ctx, cancel := context.WithCancel(ctx)
 	d := &dialer{server: s, inst: i, cancel: cancel}
-	d.done.Go(func() { d.run(ctx) })
+	s.sessions.Go(func() { d.run(ctx) })
 	return d
 }
 
@@ -36,8 +34,7 @@ func (d *dialer) run(ctx context.Context) {
 	var wait backoff
 	for ctx.Err() == nil {
 		began := time.Now()
-		d.connect(ctx)
-		if time.Since(began) >= goodLink {
+		if spoke := d.connect(ctx); spoke || time.Since(began) >= goodLink {
 			wait.reset()
 		}
 		if ctx.Err() == nil {
@@ -46,8 +43,10 @@ func (d *dialer) run(ctx context.Context) {
 	}
 }
 
-// connect holds one connection from dial to hang-up.
-func (d *dialer) connect(ctx context.Context) {
+// connect holds one connection from dial to hang-up and tells whether the
+// instrument said anything: then it is alive, and what ended the link (a store
+// that refused, a broken cable) is no reason to call less often.
+func (d *dialer) connect(ctx context.Context) (spoke bool) {
 	nd := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive / 2, Count: 4}}
 	nc, err := nd.DialContext(ctx, "tcp", d.inst.Dial)
 	if err != nil {
@@ -55,15 +54,16 @@ func (d *dialer) connect(ctx context.Context) {
 			d.server.board.status(d.inst).update(func(c *Counters) { c.State, c.Problem = StateWaiting, err.Error() })
 			d.server.say.warn("dial:"+d.inst.ID, "instrument does not answer; trying again for ever", "instrument", d.inst.ID, "error", err)
 		}
-		return
+		return false
 	}
 	c, err := d.server.open(d.inst, nc)
 	if err != nil {
 		_ = nc.Close()
 		d.server.say.warn("dial:"+d.inst.ID, "connection refused", "instrument", d.inst.ID, "error", err)
-		return
+		return false
 	}
 	d.server.session(ctx, c)
+	return c.spoke
 }
 
 // jitter spreads tries between half of d and d.

@@ -19,6 +19,7 @@ type Instrument struct {
 	Listen         string         // host:port where it calls us; empty = we call it
 	Dial           string         // host:port where we call it
 	From           []netip.Prefix // where it may call from; empty = anywhere
+	ProxyFrom      []netip.Prefix // balancers, whose connections must begin with a PROXY v2 header
 	Protocol       codec.Protocol // built for this instrument's options
 	MaxConnections int            // connections at once
 	IdleTimeout    time.Duration  // silence after which a connection is closed; 0 = never
@@ -28,6 +29,7 @@ type Instrument struct {
 	Options        codec.Options  // what Protocol was built with
 
 	spec spec
+	tls  *credentials // nil without TLS
 }
 
 // same reports whether a reload left the instrument as it was.
@@ -95,6 +97,12 @@ func (r route) find(addr netip.Addr) *Instrument {
 
 // clash is why two instruments cannot be told apart on one listener.
 func (r route) clash() error {
+	if len(r) == 0 {
+		return nil
+	}
+	if err := r.sameListener(); err != nil {
+		return err
+	}
 	seen := make(map[netip.Prefix]string)
 	anyone := ""
 	for _, i := range r {

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -49,6 +50,24 @@ func TestDialReconnects(t *testing.T) {
 	}
 	if c := w.counters("d1"); c.Messages["result"] != 3 {
 		t.Errorf("counters %+v", c)
+	}
+}
+
+// An instrument that spoke is alive: when its link breaks, for our own reasons
+// or its, it is called again after the first pause, however often that was.
+func TestDialBackoffForgetsAfterAWord(t *testing.T) {
+	l := loopback(t)
+	w := start(t, fmt.Sprintf("instruments:\n  - {id: d1, dial: '%s', protocol: lines}\n", l.Addr()))
+	w.bus.setSick(errors.New("full"))
+	var hungUp time.Time
+	for n := range 4 {
+		p := accept(t, l)
+		if took := time.Since(hungUp); n == 3 && took > 1900*time.Millisecond {
+			t.Errorf("the fourth call came after %v, want at most a second", took)
+		}
+		p.say(t, "WBC", "-")
+		_ = p.Close()
+		hungUp = time.Now()
 	}
 }
 

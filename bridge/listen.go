@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,9 @@ func (l *links) change(ctx context.Context, registry *Registry) {
 			l.server.board.forget(old.ID)
 		}
 	}
+	for _, i := range registry.Instruments { // everyone has a row before anyone is heard
+		l.server.board.status(i)
+	}
 	for key, r := range routes {
 		if open := l.listeners[key]; open != nil {
 			open.setRoute(r)
@@ -60,10 +64,12 @@ func (l *links) change(ctx context.Context, registry *Registry) {
 		l.listeners[key] = listen(ctx, l.server, r)
 	}
 	for _, i := range registry.Instruments {
-		l.server.board.status(i)
 		if i.Dial != "" && l.dialers[i.ID] == nil {
 			l.dialers[i.ID] = dial(ctx, l.server, i)
 		}
+	}
+	if plain := registry.plain(); len(plain) > 0 && !slices.Equal(plain, l.registry.plain()) {
+		l.server.log.Warn("results cross the network unprotected (tls: off): whoever is on it can read and forge them", "instruments", plain)
 	}
 	l.registry = registry
 }
@@ -88,13 +94,15 @@ type listener struct {
 	mu     sync.Mutex
 	socket net.Listener
 	closed bool
+
+	greeting chan struct{} // a place for every connection whose PROXY header is awaited
 }
 
 // listen opens the listener in a goroutine of its own, for ever: an address
 // that is in use now may be free later, and the other instruments go on.
 func listen(ctx context.Context, s *Server, r route) *listener {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &listener{server: s, addr: r[0].Listen, cancel: cancel}
+	l := &listener{server: s, addr: r[0].Listen, cancel: cancel, greeting: make(chan struct{}, proxyPending)}
 	l.route.Store(&r)
 	l.done.Go(func() { l.run(ctx) })
 	return l
@@ -172,7 +180,7 @@ func (l *listener) accept(ctx context.Context, socket net.Listener) error {
 		switch {
 		case err == nil:
 			wait.reset()
-			l.admit(ctx, nc)
+			l.let(ctx, nc)
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
@@ -185,24 +193,31 @@ func (l *listener) accept(ctx context.Context, socket net.Listener) error {
 	}
 }
 
+// let brings a caller in, or the balancer in front of it.
+func (l *listener) let(ctx context.Context, nc net.Conn) {
+	addr, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	if l.route.Load().expectsProxy(addr.Addr()) {
+		l.greet(ctx, nc)
+		return
+	}
+	l.admit(ctx, nc)
+}
+
 // admit starts the session of a known caller and shuts the door on others.
 func (l *listener) admit(ctx context.Context, nc net.Conn) {
 	addr, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
 	i := l.route.Load().find(addr.Addr())
 	if i == nil {
-		_ = nc.Close()
-		l.server.board.refuseCaller(RefusedAddress)
-		l.server.say.warn("caller:"+addr.Addr().String(), "unknown caller refused: add its address to `from` of its instrument", "address", addr.Addr(), "listener", l.addr)
-		announce(l.server.links, LinkEvent{Site: l.server.site, Event: subjects.EventRefused, Reason: RefusedAddress, Peer: addr.String(), Address: l.addr})
+		l.refuse(nc, RefusedAddress, "unknown caller refused: add its address to `from` of its instrument")
 		return
 	}
 	c, err := l.server.open(i, nc)
 	if err != nil {
-		_ = nc.Close()
 		if errors.Is(err, errTooMany) {
 			l.server.say.warn("connections:"+i.ID, "connection refused", "instrument", i.ID, "error", err)
 			announce(l.server.links, LinkEvent{Site: l.server.site, Instrument: i.ID, Event: subjects.EventRefused, Reason: RefusedConnections, Peer: addr.String()})
 		}
+		_ = nc.Close()
 		return
 	}
 	go l.server.session(ctx, c)

@@ -39,6 +39,7 @@ type options struct {
 	Unparsable     string   `yaml:"unparsable"`
 	CommitAck      string   `yaml:"mllp_commit_ack"`
 	Continuation   string   `yaml:"dsc"`
+	TLS            tlsSpec  `yaml:"tls"`
 }
 
 // spec is one instrument as it is written.
@@ -48,6 +49,7 @@ type spec struct {
 	Listen  string   `yaml:"listen"`
 	Dial    string   `yaml:"dial"`
 	From    []string `yaml:"from"`
+	Proxy   []string `yaml:"proxy_from"`
 	Options options  `yaml:",inline"`
 }
 
@@ -133,7 +135,11 @@ func (s spec) build(protocols codec.Index) (*Instrument, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	from, err := prefixes(s.From)
+	from, err := prefixes("from", s.From)
+	if err != nil {
+		return nil, err
+	}
+	balancers, err := prefixes("proxy_from", s.Proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +148,7 @@ func (s spec) build(protocols codec.Index) (*Instrument, error) {
 		return nil, fmt.Errorf("timezone %q is not known: use a name such as Africa/Harare", s.Options.Timezone)
 	}
 	i := &Instrument{
-		ID: s.ID, Name: s.Name, Listen: s.Listen, Dial: s.Dial, From: from,
+		ID: s.ID, Name: s.Name, Listen: s.Listen, Dial: s.Dial, From: from, ProxyFrom: balancers,
 		MaxConnections: s.Options.MaxConnections, IdleTimeout: time.Duration(s.Options.IdleTimeout), Dedupe: s.Options.Dedupe,
 		Reject: s.Options.Unparsable == "reject", SilentAfter: time.Duration(s.Options.SilentAfter), spec: s,
 		Options: codec.Options{
@@ -160,6 +166,9 @@ func (s spec) build(protocols codec.Index) (*Instrument, error) {
 			return nil, fmt.Errorf("unparsable: reject needs a protocol that can say so, such as hl7 (got %s)", s.Options.Protocol)
 		}
 	}
+	if i.tls, err = s.Options.TLS.build(s.Listen, s.Dial); err != nil {
+		return nil, fmt.Errorf("instrument %q: %w", s.ID, err)
+	}
 	return i, nil
 }
 
@@ -169,8 +178,8 @@ func (s spec) check() error {
 		return errors.New("instrument without an id: give it `id`")
 	case (s.Listen == "") == (s.Dial == ""):
 		return fmt.Errorf("instrument %q: give it either `listen` (it calls us) or `dial` (we call it)", s.ID)
-	case s.Dial != "" && len(s.From) > 0:
-		return fmt.Errorf("instrument %q: `from` is for instruments that call us", s.ID)
+	case s.Dial != "" && len(s.From)+len(s.Proxy) > 0:
+		return fmt.Errorf("instrument %q: `from` and `proxy_from` are for instruments that call us", s.ID)
 	case s.Options.MaxConnections < 1:
 		return fmt.Errorf("instrument %q: max_connections is at least 1 (got %d)", s.ID, s.Options.MaxConnections)
 	case s.Options.MaxMessage < 1024 || s.Options.MaxMessage > MaxMessage:
@@ -209,14 +218,14 @@ func (s spec) checkWords() error {
 }
 
 // prefixes reads addresses and networks.
-func prefixes(from []string) ([]netip.Prefix, error) {
+func prefixes(key string, from []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, f := range from {
 		p, err := netip.ParsePrefix(f)
 		if err != nil {
 			a, err := netip.ParseAddr(f)
 			if err != nil {
-				return nil, fmt.Errorf("`from` takes addresses and networks such as 10.1.2.0/24 (got %q)", f)
+				return nil, fmt.Errorf("`%s` takes addresses and networks such as 10.1.2.0/24 (got %q)", key, f)
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}

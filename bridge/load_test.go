@@ -11,7 +11,7 @@ import (
 
 func TestLoad(t *testing.T) {
 	r := registry(t, `
-defaults: {max_message: 1MiB, message_timeout: 20s, protocol: lines, max_connections: 3}
+defaults: {tls: off, max_message: 1MiB, message_timeout: 20s, protocol: lines, max_connections: 3}
 instruments:
   - id: xn1000
     name: haematology, bench 2
@@ -47,10 +47,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"unknown default", "defaults: {max_mesage: 1}\ninstruments: []", `unknown field "max_mesage"`},
 		{"duplicate key", "instruments:\n  - {id: a, id: b, listen: 'x:1'}\n", "instruments.yaml:2:"},
 		{"no id", "instruments:\n  - {listen: ':1'}", "without an id"},
-		{"duplicate id", "instruments:\n  - {id: a, listen: ':1', protocol: lines}\n  - {id: a, listen: ':2', protocol: lines}", `instruments.yaml:3:5: instrument id "a" stands twice`},
+		{"duplicate id", "defaults: {tls: off}\ninstruments:\n  - {id: a, listen: ':1', protocol: lines}\n  - {id: a, listen: ':2', protocol: lines}", `instruments.yaml:4:5: instrument id "a" stands twice`},
 		{"no address", "instruments:\n  - {id: a}", "either `listen`"},
 		{"two addresses", "instruments:\n  - {id: a, listen: ':1', dial: 'x:2'}", "either `listen`"},
-		{"from with dial", "instruments:\n  - {id: a, dial: 'x:2', from: [10.0.0.1]}", "`from` is for"},
+		{"from with dial", "instruments:\n  - {id: a, dial: 'x:2', from: [10.0.0.1]}", "are for instruments that call us"},
 		{"bad address", "instruments:\n  - {id: a, listen: '5001'}", "host:port"},
 		{"bad from", "instruments:\n  - {id: a, listen: ':1', from: [bench]}", "10.1.2.0/24"},
 		{"bad zone", "instruments:\n  - {id: a, listen: ':1', timezone: Mars/Base}", "Africa/Harare"},
@@ -62,9 +62,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"unknown quirk", "instruments:\n  - {id: a, listen: ':1', protocol: lines, quirks: [bent]}", "crooked"},
 		{"unknown word", "instruments:\n  - {id: a, listen: ':1', ack_mode: polite}", "auto original"},
 		{"reject on auto", "instruments:\n  - {id: a, listen: ':1', unparsable: reject}", "needs a protocol"},
-		{"same port, one on all addresses", "instruments:\n  - {id: a, listen: '0.0.0.0:5', protocol: lines}\n  - {id: b, listen: '10.0.0.1:5', protocol: lines}", "clash on port 5"},
-		{"two take anyone", "instruments:\n  - {id: a, listen: ':5', protocol: lines}\n  - {id: b, listen: ':5', protocol: lines}", "both take any caller"},
-		{"same addresses", "instruments:\n  - {id: a, listen: ':5', from: [10.0.0.1], protocol: lines}\n  - {id: b, listen: ':5', from: [10.0.0.1/32], protocol: lines}", "the addresses 10.0.0.1/32"},
+		{"same port, one on all addresses", "defaults: {tls: off}\ninstruments:\n  - {id: a, listen: '0.0.0.0:5', protocol: lines}\n  - {id: b, listen: '10.0.0.1:5', protocol: lines}", "clash on port 5"},
+		{"two take anyone", "defaults: {tls: off}\ninstruments:\n  - {id: a, listen: ':5', protocol: lines}\n  - {id: b, listen: ':5', protocol: lines}", "both take any caller"},
+		{"same addresses", "defaults: {tls: off}\ninstruments:\n  - {id: a, listen: ':5', from: [10.0.0.1], protocol: lines}\n  - {id: b, listen: ':5', from: [10.0.0.1/32], protocol: lines}", "the addresses 10.0.0.1/32"},
 		{"two documents", "instruments: []\n---\ninstruments: []\n", "no instruments"},
 	}
 	for _, tt := range tests {

@@ -24,6 +24,7 @@ type Reception struct {
 	ReceivedAt time.Time
 	Peer       string   // address of the instrument
 	Quirks     []string // tolerances that the link needed for this message
+	Batch      string   // control id of the batch that the message came in; "" = none that the link saw
 	Incomplete string   // reason of lab.failed when the transmission ended early; "" = complete
 }
 
@@ -68,6 +69,9 @@ func (r Reception) header(id, ceType, contentType string) map[string]string {
 	if len(r.Quirks) > 0 {
 		h[subjects.HeaderQuirks] = strings.Join(r.Quirks, ",")
 	}
+	if r.Batch != "" {
+		h[subjects.HeaderBatch] = headerValue(r.Batch)
+	}
 	if r.Incomplete != "" {
 		h[subjects.HeaderIncomplete] = r.Incomplete
 	}
@@ -84,6 +88,7 @@ func ReceptionOf(get func(name string) string) Reception {
 		Session:    get(subjects.HeaderSession),
 		Digest:     get(subjects.HeaderDigest),
 		Peer:       get(subjects.HeaderPeer),
+		Batch:      plainValue(get(subjects.HeaderBatch)),
 		Incomplete: get(subjects.HeaderIncomplete),
 	}
 	_, r.N, _, _ = subjects.ParseRawID(get(subjects.HeaderMsgID))

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ type Config struct {
 	Links LinkPublisher // nil = link events go nowhere
 	Log   *slog.Logger
 	Grace time.Duration // what transmissions in progress get at shutdown
+	// Memory is what messages in flight may take over all connections, in
+	// bytes, beyond the small part that every connection has for its own:
+	// DefaultMemory when 0.
+	Memory int64
 	// Stored, if set, is called in the session's goroutine after every message
 	// that was stored; it must be quick.
 	Stored func(Reception, Outcome)
@@ -37,10 +42,12 @@ type Server struct {
 	say    *sayer
 	grace  time.Duration
 	stored func(Reception, Outcome)
+	memory *budget
+	bounds bounds
 
 	apply    chan applyRequest
-	over     chan struct{} // closed when Run has ended
-	sessions sync.WaitGroup
+	over     chan struct{}  // closed when Run has ended
+	sessions sync.WaitGroup // connections and dialers
 
 	mu      sync.Mutex // conns and closing: a connection is registered or refused, never neither
 	conns   map[*conn]struct{}
@@ -62,6 +69,7 @@ func NewServer(c Config) *Server {
 		site: c.Site, store: c.Store, board: c.Board, links: c.Links, log: c.Log, say: newSayer(c.Log), grace: c.Grace, stored: c.Stored,
 		apply: make(chan applyRequest), over: make(chan struct{}), conns: make(map[*conn]struct{}), bound: make(map[string]net.Addr),
 	}
+	s.memory, s.bounds = &budget{max: cmp.Or(c.Memory, DefaultMemory)}, standardBounds()
 	if s.stored == nil {
 		s.stored = func(Reception, Outcome) {}
 	}
@@ -128,7 +136,7 @@ func (s *Server) shutdown(l *links) {
 	s.mu.Lock()
 	cut := len(s.conns)
 	for c := range s.conns {
-		_ = c.Conn.Close()
+		_ = c.socket.Close()
 	}
 	s.mu.Unlock()
 	s.log.Warn("shutdown: connections cut in mid-transmission after the grace; their instruments will repeat", "connections", cut, "grace", s.grace)
@@ -138,7 +146,7 @@ func (s *Server) shutdown(l *links) {
 // open registers a connection of i, or refuses it. The session runs in the
 // caller's goroutine or in one of its own.
 func (s *Server) open(i *Instrument, nc net.Conn) (*conn, error) {
-	c := &conn{Conn: nc, server: s, inst: i, status: s.board.status(i), session: newSession(), protocol: i.Protocol.Name(), peer: nc.RemoteAddr().String()}
+	c := &conn{Conn: s.secure(i, nc), socket: nc, server: s, inst: i, status: s.board.status(i), session: newSession(), protocol: i.Protocol.Name(), peer: nc.RemoteAddr().String()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -169,6 +177,9 @@ func (s *Server) session(ctx context.Context, c *conn) {
 	e := LinkEvent{Event: subjects.EventDisconnected}
 	if err != nil {
 		e.Reason = reason(err)
+		if e.Reason == RefusedProtocol {
+			c.status.refuse(RefusedProtocol)
+		}
 		s.say.warn("session:"+c.inst.ID, "connection ended", "instrument", c.inst.ID, "session", c.session, "error", err)
 	}
 	c.announce(e)
@@ -180,7 +191,11 @@ func reason(err error) string {
 	case errors.Is(err, codec.ErrTooLarge):
 		return RefusedOversize
 	case errors.Is(err, codec.ErrUnknownContent):
-		return "unknown protocol"
+		return RefusedProtocol
+	case errors.Is(err, ErrMemory):
+		return RefusedMemory
+	case errors.Is(err, errHandshake):
+		return RefusedTLS
 	case errors.Is(err, codec.ErrIncomplete):
 		return "incomplete message"
 	case codec.IsTimeout(err):
@@ -197,7 +212,7 @@ func (s *Server) dismiss(keep func(*Instrument) bool) {
 	for c := range s.conns {
 		if !keep(c.inst) {
 			c.stop()
-			time.AfterFunc(s.grace, func() { _ = c.Conn.Close() })
+			time.AfterFunc(s.grace, func() { _ = c.socket.Close() })
 		}
 	}
 }

@@ -86,13 +86,25 @@ func startAll(t *testing.T, text string) *world {
 	return startWith(t, r)
 }
 
-func startWith(t *testing.T, r *bridge.Registry) *world {
+func startWith(t *testing.T, r *bridge.Registry, tune ...func(*bridge.Server)) *world {
+	t.Helper()
+	inMemory := &bus{}
+	w := serveOn(t, inMemory, r, time.Second, tune...)
+	w.bus = inMemory
+	return w
+}
+
+// serveOn serves r on any bus.
+func serveOn(t *testing.T, on bridge.Publisher, r *bridge.Registry, patience time.Duration, tune ...func(*bridge.Server)) *world {
 	t.Helper()
 	log, logged := quiet()
-	w := &world{t: t, bus: &bus{}, board: bridge.NewBoard(), logged: logged, links: &linkLog{more: make(chan struct{}, 1)}}
+	w := &world{t: t, board: bridge.NewBoard(), logged: logged, links: &linkLog{more: make(chan struct{}, 1)}}
 	w.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(w.bus, time.Second), Board: w.board, Links: w.links, Log: log, Grace: 2 * time.Second,
+		Site: "main", Store: bridge.NewStore(on, patience), Board: w.board, Links: w.links, Log: log, Grace: 2 * time.Second,
 	})
+	for _, f := range tune {
+		f(w.server)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- w.server.Run(ctx, r) }()
@@ -300,5 +312,24 @@ func TestTooLargeNamesInstrumentAndLimit(t *testing.T) {
 	failed := w.bus.in(subjects.StreamParsed)
 	if len(failed) != 1 || !strings.HasSuffix(failed[0].Subject, ".oversize") || !strings.Contains(string(failed[0].Body), `a1`) || !strings.Contains(string(failed[0].Body), "10MiB") {
 		t.Errorf("failed %v, want oversize naming instrument and limit", failed)
+	}
+}
+
+// pitfalls 3.E41: connected means that somebody is there.
+func TestStateIsTheConnections(t *testing.T) {
+	w := start(t, callsUs)
+	w.links.await(t, "a1.listening")
+	if c := w.counters("a1"); c.State != bridge.StateWaiting {
+		t.Errorf("state %s with an open listener, want waiting", c.State)
+	}
+	p := w.call("a1")
+	p.say(t, "1", "+")
+	if c := w.counters("a1"); c.State != bridge.StateConnected {
+		t.Errorf("state %s with a caller, want connected", c.State)
+	}
+	_ = p.Close()
+	w.links.await(t, "a1.disconnected")
+	if c := w.counters("a1"); c.State != bridge.StateWaiting {
+		t.Errorf("state %s after the hang-up, want waiting", c.State)
 	}
 }

@@ -66,6 +66,11 @@ const (
 	RefusedUnparsable  = "unparsable"  // unparsable: reject
 	RefusedAddress     = "address"     // an unknown caller
 	RefusedShutdown    = "shutdown"    // the program is stopping
+	RefusedMemory      = "memory"      // other messages in flight have the memory
+	RefusedUnread      = "unread"      // the peer does not read our answers
+	RefusedProtocol    = "protocol"    // bytes of no known protocol
+	RefusedTLS         = "tls"         // no TLS handshake, or a certificate we do not trust
+	RefusedProxy       = "proxy"       // no PROXY protocol header where one is required
 )
 
 // Board holds the counters of all instruments; they outlive a reload.

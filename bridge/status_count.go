@@ -30,6 +30,9 @@ func (c *conn) count(r Reception, o Outcome, size int) {
 			}
 			s.skew(r, o, m)
 		}
+		for _, q := range o.Derived.Quirks {
+			bump(s.Quirks, q)
+		}
 		if s.State == StateRefusing {
 			s.State, s.Problem = StateConnected, ""
 		}

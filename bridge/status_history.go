@@ -72,8 +72,8 @@ func (h History) Today(now time.Time) uint64 {
 	return h.Last(now, int(hourOf(now)-hourOf(midnight))+1)
 }
 
-// history is a History as JSON has it.
-type history struct {
+// historyJSON is a History as JSON has it.
+type historyJSON struct {
 	Until  time.Time `json:"until"` // end of the newest hour
 	Counts []uint64  `json:"counts"`
 }
@@ -81,12 +81,12 @@ type history struct {
 // MarshalJSON writes the counts, oldest first, and where they end.
 func (h History) MarshalJSON() ([]byte, error) {
 	newest := time.Unix(h.hour*3600, 0).UTC()
-	return json.Marshal(history{Until: newest.Add(time.Hour), Counts: h.Hours(newest)})
+	return json.Marshal(historyJSON{Until: newest.Add(time.Hour), Counts: h.Hours(newest)})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (h *History) UnmarshalJSON(text []byte) error {
-	var in history
+	var in historyJSON
 	if err := json.Unmarshal(text, &in); err != nil {
 		return err
 	}

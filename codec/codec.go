@@ -70,6 +70,22 @@ type Meter interface {
 	Quirk(name string)
 }
 
+// Batcher is what a Host may also be: it is told in which batch a message
+// came, which its bytes may not say.
+type Batcher interface {
+	// Batch is called before each Receive whose message may have come in a
+	// batch, with the batch's control id; "" = in none.
+	Batch(id string)
+}
+
+// NoteBatch tells host, when it is a [Batcher], the batch of the message that
+// it receives next.
+func NoteBatch(host Host, id string) {
+	if b, ok := host.(Batcher); ok {
+		b.Batch(id)
+	}
+}
+
 // Event is something that a link counts. The names are the label values of
 // the metrics.
 type Event string
@@ -139,7 +155,7 @@ type Options struct {
 	Location       *time.Location // zone of times without one; nil = UTC
 	Charset        string         // overrides what the message says; "" = trust it
 	DecimalComma   bool           // "5,9" is a number and "161.152" has a thousands point
-	SpecimenPath   []string       // where the specimen id is, first non-empty wins: "O.4.3", "SPM-2.1"
+	SpecimenPath   []string       // where the specimen id is, first non-empty wins: "O.4.3", "SPM-2/[0-9]{6,}$"; see [Place]
 	CodeComponent  int            // component of R.3 or OBX-3 that is the test code; 0 = by the protocol's rule
 	AckMode        string         // HL7: "" or auto, original, enhanced, always_aa, never
 	StoreFailure   string         // HL7: "" or close, reject

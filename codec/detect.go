@@ -1,8 +1,10 @@
 package codec
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -16,6 +18,13 @@ var ErrUnknownContent = errors.New("bytes of no known protocol")
 type Witness interface {
 	Detected(protocol string)
 }
+
+// MaxRecords is how many line ends a message may hold to be decoded. A record
+// of two bytes becomes hundreds: five million of them are no message of an
+// analyzer, but they would take the memory of all.
+const MaxRecords = 100_000
+
+var errRecords = fmt.Errorf("more than %d records", MaxRecords)
 
 // detectWindow is how many bytes may come before the protocol must be clear.
 const detectWindow = 512
@@ -119,6 +128,9 @@ func (d *detector) Parse(raw []byte) (*Message, error) {
 	p := d.owner(raw)
 	if p == nil {
 		return nil, &ParseError{Protocol: d.Name(), Err: ErrUnknownContent}
+	}
+	if bytes.Count(raw, []byte{'\r'})+bytes.Count(raw, []byte{'\n'}) > MaxRecords {
+		return nil, &ParseError{Protocol: p.Name(), Err: errRecords}
 	}
 	return p.Parse(raw)
 }

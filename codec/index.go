@@ -11,6 +11,7 @@ import (
 type Kind struct {
 	Name   string                          // "astm", "hl7"
 	Quirks []Quirk                         // what Options.Quirks may hold
+	Noted  []Quirk                         // what is tolerated without being asked and noted with the message
 	New    func(Options) (Protocol, error) // builds the protocol of one instrument
 	// Speaks tells from the first bytes of a conversation whether they are of
 	// this protocol; noise may precede them.
@@ -23,9 +24,11 @@ type Kind struct {
 	Rejects bool
 }
 
-// Quirk is a tolerance that an instrument may need.
+// Quirk is a tolerance that an instrument may need. Every use of one is
+// counted, and its name stands in the message that needed it. A name is never
+// changed.
 type Quirk struct {
-	Name string // as in configuration and counters: "no-checksum"
+	Name string // as in configuration, messages and counters: "no-checksum"
 	Help string // one line for people: what it accepts and who needs it
 }
 

@@ -33,7 +33,7 @@ type Message struct {
 	Sender      *Sender    `json:"sender,omitempty"`
 	Processing  string     `json:"processing,omitempty"`  // production, training, debugging, qc
 	Charset     string     `json:"charset,omitempty"`     // IANA name of what the bytes were decoded with
-	Batch       string     `json:"batch,omitempty"`       // BHS-11 or FHS-11 of the envelope
+	Batch       string     `json:"batch,omitempty"`       // BHS-11, else FHS-11, of the envelope: every message of it
 	Continues   string     `json:"continues,omitempty"`   // MSH-14: the pointer of the message this one continues
 	Pointer     string     `json:"pointer,omitempty"`     // DSC-1: the pointer under which this message is continued
 	Termination string     `json:"termination,omitempty"` // ASTM L.3

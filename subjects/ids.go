@@ -40,3 +40,24 @@ func ParsedID(site, instrument, digest string) string {
 // FailedID is the message id of a failure. It is never the id of the parsed
 // message: what failed once may be parsed later.
 func FailedID(id, reason string) string { return id + "." + Token(reason) }
+
+// ReplayID is the message id under which a run publishes again what was
+// derived from the message with the given base id: a second attempt of the
+// same run has the same one.
+func ReplayID(base, run string) string { return base + replayed + run }
+
+const replayed = ".replay."
+
+// BaseID is what the ids of everything derived from one message share: a
+// parsed message's own id, a failure's without the reason, a replayed one's
+// without the run. subject and run are the message's subject and its
+// [HeaderReplay].
+func BaseID(id, subject, run string) string {
+	switch {
+	case run != "":
+		return strings.TrimSuffix(id, replayed+run)
+	case strings.HasPrefix(subject, "lab.failed."):
+		return strings.TrimSuffix(id, subject[strings.LastIndexByte(subject, '.'):])
+	}
+	return id
+}

@@ -37,7 +37,9 @@ const (
 	HeaderReceivedAt  = "Assaybus-Received-At"
 	HeaderRawSequence = "Assaybus-Raw-Sequence"
 	HeaderQuirks      = "Assaybus-Quirks"
-	HeaderReplay      = "Assaybus-Replay"
+	HeaderBatch       = "Assaybus-Batch"
+	HeaderReplay      = "Assaybus-Replay"   // the run that published it again
+	HeaderRevision    = "Assaybus-Revision" // of this message id; a message without it is revision 1
 	HeaderPeer        = "Assaybus-Peer"
 
 	HeaderCESpecVersion = "ce-specversion"

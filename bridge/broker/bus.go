@@ -65,6 +65,12 @@ type Bus struct {
 	end   context.CancelCauseFunc // ends the publications of this epoch
 	stats map[string]StreamStats
 	over  map[string]bool // streams whose fill alarm was said
+
+	damage   map[string]Damage
+	marks    map[string]mark
+	unmarked bool // marks have not been written
+
+	scrub *scrubber
 }
 
 var _ bridge.Publisher = (*Bus)(nil)
@@ -85,7 +91,9 @@ func Open(ctx context.Context, c Config) (*Bus, error) {
 		gone:  make(chan struct{}),
 		stats: map[string]StreamStats{},
 		over:  map[string]bool{},
-		want:  c.streams(),
+
+		damage: map[string]Damage{},
+		want:   c.streams(),
 	}
 	b.epoch, b.end = context.WithCancelCause(context.Background())
 	if err := b.open(ctx); err != nil {
@@ -96,6 +104,7 @@ func Open(ctx context.Context, c Config) (*Bus, error) {
 	b.stop = stop
 	b.wg.Go(func() { b.watch(watch) })
 	b.wg.Go(func() { b.writeLinks(watch) })
+	b.wg.Go(func() { b.scrub.run(watch) })
 	return b, nil
 }
 
@@ -126,12 +135,15 @@ func (b *Bus) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.ensureDurables(ctx); err != nil {
+		return err
+	}
 	if b.srv != nil {
 		if reason := b.srv.unhealthy(); reason != nil {
 			return fmt.Errorf("store folder %s: %w; restore the folder from a copy, or name an empty one, before instruments are connected", b.c.Data, reason)
 		}
 	}
-	return nil
+	return b.scrubNewest(ctx)
 }
 
 // Conn is the bus's connection, for core NATS: services, live views. It belongs
@@ -158,6 +170,7 @@ func (b *Bus) Close(ctx context.Context) error {
 	b.once.Do(func() {
 		b.stop()
 		b.wg.Wait()
+		b.writeMarks()
 		b.setSick(ErrClosed)
 		b.closed = b.release(ctx)
 	})

@@ -32,6 +32,12 @@ type Config struct {
 	Creds string
 	// Token authenticates to the external server; it protects the embedded one.
 	Token string
+	// Users is a file of user names, passwords and roles for the embedded
+	// server; it excludes Token.
+	Users string
+	// StoreKey is a file with the key that the embedded store is encrypted
+	// with. The store cannot be opened with another one.
+	StoreKey string
 	// CA, Cert and Key are PEM files. External: the authority trusted and the
 	// client certificate. Embedded: Cert and Key serve TLS on the listener, and
 	// with CA a client must show a certificate of that authority.
@@ -40,7 +46,7 @@ type Config struct {
 	// Data is the store folder of the embedded server: "data" when empty.
 	Data string
 	// Listen is host:port of the embedded server, or "none". A host that is not
-	// loopback needs Token or Cert and Key.
+	// loopback needs Token, Users, or Cert and Key.
 	Listen string
 	// StoreMax is the embedded server's disk limit in bytes. 0 means 80 % of
 	// the sum of what is free at start and what the store already uses, but at
@@ -96,6 +102,12 @@ func (c Config) complete() (Config, error) {
 	if (c.Cert == "") != (c.Key == "") {
 		return c, fmt.Errorf("tls: certificate and key go together; set both or neither")
 	}
+	if c.URL != "" && c.Users != "" {
+		return c, fmt.Errorf("ASSAYBUS_NATS_USERS is for the embedded server; an external one has users of its own: log in with ASSAYBUS_NATS_CREDS")
+	}
+	if c.URL != "" && c.StoreKey != "" {
+		return c, fmt.Errorf("ASSAYBUS_STORE_KEY_FILE is for the embedded server; an external one is encrypted by its own configuration (jetstream { key: … })")
+	}
 	if c.URL != "" {
 		return c, nil
 	}
@@ -109,12 +121,15 @@ func (c Config) checkEmbedded() error {
 	if c.Replicas != 1 {
 		return fmt.Errorf("replicas: the embedded server keeps one copy (got %d); set 1, or ASSAYBUS_NATS_URL to a cluster", c.Replicas)
 	}
+	if c.Token != "" && c.Users != "" {
+		return fmt.Errorf("ASSAYBUS_NATS_TOKEN and ASSAYBUS_NATS_USERS are two ways to log in; set one")
+	}
 	host, _, err := c.address()
 	if err != nil || host == "" {
 		return err
 	}
-	if !loopback(host) && c.Token == "" && c.Cert == "" {
-		return fmt.Errorf("nats listen %s: anyone who reaches this address could read and forge results; set ASSAYBUS_NATS_TOKEN (or a TLS certificate and key), or listen on 127.0.0.1", c.Listen)
+	if !loopback(host) && c.Token == "" && c.Users == "" && c.Cert == "" {
+		return fmt.Errorf("nats listen %s: anyone who reaches this address could read and forge results; set ASSAYBUS_NATS_USERS or ASSAYBUS_NATS_TOKEN (or a TLS certificate and key), or listen on 127.0.0.1", c.Listen)
 	}
 	return nil
 }

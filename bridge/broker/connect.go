@@ -12,7 +12,8 @@ import (
 )
 
 func (b *Bus) connectEmbedded() (*nats.Conn, error) {
-	opts := append(b.options(),
+	opts := append(b.options(), b.srv.users.login()...)
+	opts = append(opts,
 		nats.InProcessServer(b.srv),
 		nats.ReconnectWait(100*time.Millisecond),
 		nats.ReconnectJitter(20*time.Millisecond, 20*time.Millisecond))

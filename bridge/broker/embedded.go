@@ -27,6 +27,9 @@ type embedded struct {
 	max  int64 // store limit in force
 	lock *os.File
 
+	users *accounts // nil = no users file
+	key   string    // of the store; "" = not encrypted
+
 	mu  sync.Mutex
 	srv *server.Server
 	log *serverLog
@@ -48,7 +51,14 @@ func startEmbedded(c Config) (*embedded, error) {
 		return nil, fmt.Errorf("store folder %s: %w; name a folder this user may write in ASSAYBUS_DATA", c.Data, err)
 	}
 	e := &embedded{c: c, lock: lock, at: c.Listen}
-	if e.tls, err = serverTLS(c); err == nil {
+	e.tls, err = serverTLS(c)
+	if err == nil {
+		e.users, err = openAccounts(c.Users)
+	}
+	if err == nil {
+		e.key, err = storeKey(c.StoreKey)
+	}
+	if err == nil {
 		e.max = c.StoreMax
 		if e.max == 0 {
 			e.max = defaultStoreMax(c.Data)
@@ -96,6 +106,10 @@ func (e *embedded) options() (*server.Options, error) {
 		MaxPending:         4 * MaxPayload,
 
 		Authorization: e.c.Token,
+		Users:         e.users.server(),
+	}
+	if e.key != "" {
+		o.JetStreamKey, o.JetStreamCipher = e.key, server.AES
 	}
 	if e.tls != nil {
 		o.TLS, o.TLSConfig, o.TLSVerify = true, e.tls, e.c.CA != ""

@@ -35,3 +35,6 @@ func (r *Restarts) Spent(now time.Time)    { r.r.spent(now) }
 type Seldom struct{ s seldom }
 
 func (s *Seldom) Allow(text string, now time.Time) bool { return s.s.allow(text, now) }
+
+// Note is what the watcher does with what a stream says of itself.
+func (b *Bus) Note(info *jetstream.StreamInfo) { b.note(info) }

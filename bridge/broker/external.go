@@ -46,8 +46,13 @@ func (b *Bus) externalOptions() ([]nats.Option, error) {
 	}
 	opts := append(b.options(),
 		nats.Timeout(2*time.Second),
-		nats.ReconnectWait(time.Second),
-		nats.ReconnectJitter(500*time.Millisecond, time.Second))
+		// A partitioned server hangs up on nobody: it is left for the next of
+		// the list after four to six seconds without an answer, not after minutes.
+		nats.PingInterval(2*time.Second),
+		nats.MaxPingsOutstanding(2),
+		// Instruments are to be taken again within two seconds of its return.
+		nats.ReconnectWait(500*time.Millisecond),
+		nats.ReconnectJitter(250*time.Millisecond, 500*time.Millisecond))
 	for name, path := range map[string]string{
 		"ASSAYBUS_NATS_CREDS": b.c.Creds, "ASSAYBUS_NATS_TLS_CA": b.c.CA,
 		"ASSAYBUS_NATS_TLS_CERT": b.c.Cert, "ASSAYBUS_NATS_TLS_KEY": b.c.Key,

@@ -32,7 +32,8 @@ func (l *serverLog) Tracef(string, ...any)           {}
 func (l *serverLog) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
 
 func (l *serverLog) Warnf(format string, v ...any) {
-	if strings.HasPrefix(format, "Maximum payloads over") { // 16 MiB is meant
+	if strings.HasPrefix(format, "Maximum payloads over") || // 16 MiB is meant
+		strings.HasPrefix(format, "Plaintext passwords detected") { // the file is protected, ours is random
 		return
 	}
 	l.say(slog.LevelWarn, format, v)

@@ -46,6 +46,7 @@ func (b *Bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 	if ack.Stream != p.Stream { // a second stream on our subjects answered first
 		return bridge.Receipt{}, fmt.Errorf("publish to %s: stream %s answered instead; narrow its subjects", p.Stream, ack.Stream)
 	}
+	b.advance(p.Stream, ack.Sequence)
 	return bridge.Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 
@@ -63,6 +64,11 @@ func (b *Bus) publishError(ctx context.Context, err error) error {
 		b.unanswered(err)
 		return err
 	}
+	return refusal(api)
+}
+
+// refusal sorts what a stream answers.
+func refusal(api *jetstream.APIError) error {
 	switch api.ErrorCode {
 	case 10054: // over the stream's or the server's size
 		return fmt.Errorf("%w: %s", bridge.ErrTooLarge, api.Description)

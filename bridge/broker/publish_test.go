@@ -121,6 +121,28 @@ func TestPublishFull(t *testing.T) {
 	}
 }
 
+// The alarm comes at 80 %, once, and again only after the stream was below 75 %.
+func TestFillAlarm(t *testing.T) {
+	var l logBuffer
+	c := config(t)
+	c.Log = l.logger(0)
+	b := open(t, c)
+	want := 0
+	for _, tt := range []struct{ percent, alarms int }{{79, 0}, {80, 1}, {100, 0}, {76, 0}, {81, 0}, {74, 0}, {79, 0}, {80, 1}} {
+		b.Note(&jetstream.StreamInfo{
+			Config: jetstream.StreamConfig{Name: "FULL", Discard: jetstream.DiscardNew, MaxBytes: 1000},
+			State:  jetstream.StreamState{Bytes: uint64(10 * tt.percent)},
+		})
+		want += tt.alarms
+		if got := strings.Count(l.String(), "stream fills up"); got != want {
+			t.Errorf("at %d %%: the alarm was said %d times, want %d", tt.percent, got, want)
+		}
+	}
+	if !strings.Contains(l.String(), "percent=80") || !strings.Contains(l.String(), "ASSAYBUS_STORE_MAX") {
+		t.Errorf("the alarm lacks the figure or the next step: %s", l.String())
+	}
+}
+
 func TestPublishNamesItsStream(t *testing.T) {
 	b := open(t, config(t))
 	p := raw(1)

@@ -30,6 +30,10 @@ type StreamStats struct {
 	// Deleted counts the messages missing between FirstSeq and LastSeq. In
 	// LAB_RAW nothing may be deleted: more than 0 means the disk lost some.
 	Deleted int
+	// Damage is what reading the stream back found up to now.
+	Damage Damage
+	// Lost counts messages that were at the end of the stream and are gone.
+	Lost uint64
 }
 
 // Fill is the used part of MaxBytes, 0 to 1; 0 when there is no limit.
@@ -48,6 +52,7 @@ func (b *Bus) Stats() []StreamStats {
 	list := make([]StreamStats, 0, len(b.stats))
 	for _, name := range []string{subjects.StreamLink, subjects.StreamParsed, subjects.StreamRaw} {
 		if s, ok := b.stats[name]; ok {
+			s.Damage, s.Lost = b.damage[name], b.marks[name].Lost
 			list = append(list, s)
 		}
 	}
@@ -68,6 +73,7 @@ func (b *Bus) readStreams(ctx context.Context) error {
 		}
 		b.note(s.CachedInfo())
 	}
+	b.writeMarks()
 	return nil
 }
 
@@ -81,7 +87,11 @@ func (b *Bus) note(info *jetstream.StreamInfo) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	before := b.stats[s.Stream].Deleted
 	b.stats[s.Stream] = s
+	if s.Deleted > before {
+		b.rot(info)
+	}
 	if info.Config.Discard != jetstream.DiscardNew {
 		return // full is its ordinary state
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -119,7 +120,6 @@ func (b *Bus) ensureStreams(ctx context.Context) error {
 			if err := check(info.Config, want); err != nil {
 				return err
 			}
-			b.rot(info)
 			apply := func() error { return b.update(ctx, info, want) }
 			if info.Config.MaxBytes > 0 && want.MaxBytes > 0 && want.MaxBytes < info.Config.MaxBytes {
 				if err := apply(); err != nil {
@@ -213,20 +213,43 @@ func (b *Bus) place() string {
 
 // orphans refuses a store folder with the data of a stream that the server did
 // not recover: a damaged description or a wrong key. Creating the stream anew
-// would put an empty one over the data.
+// would put an empty one over the data. The link stream alone is put aside: it
+// is not synced, so a power cut may leave it like that, and that must not keep
+// instruments from being served.
 func (b *Bus) orphans(ctx context.Context) error {
 	if b.srv == nil {
 		return nil
 	}
+	var aside string
 	for _, folder := range b.srv.streamFolders() {
 		name := filepath.Base(folder)
 		_, err := b.js.Stream(ctx, name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged or encrypted with another key); nothing was changed: restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, jetstream.ErrStreamNotFound) && name == subjects.StreamLink:
+			aside = folder
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return fmt.Errorf("store folder %s holds data of stream %s, but the server did not recover it (damaged, or encrypted with another key than that of ASSAYBUS_STORE_KEY_FILE); nothing was changed: set the right key, restore %s from a copy, or move it away to start that stream empty", b.c.Data, name, folder)
+		default:
 			return fmt.Errorf("stream %s in store folder %s: %w; a store written by a newer version needs that version", name, b.c.Data, err)
 		}
 	}
+	if aside == "" {
+		return nil
+	}
+	return b.putAside(aside)
+}
+
+// putAside moves what is left of the link stream out of the server's sight; an
+// older rest gives way.
+func (b *Bus) putAside(folder string) error {
+	rest := filepath.Join(b.c.Data, filepath.Base(folder)+".unrecovered")
+	if err := os.RemoveAll(rest); err != nil {
+		return fmt.Errorf("store folder %s: %w; remove it by hand", b.c.Data, err)
+	}
+	if err := os.Rename(folder, rest); err != nil {
+		return fmt.Errorf("store folder %s: %w; move it away by hand", b.c.Data, err)
+	}
+	b.log.Warn("link events were not recovered (a power cut, or a damaged disk) and begin anew; messages are not affected", "stream", subjects.StreamLink, "rest", rest)
 	return nil
 }

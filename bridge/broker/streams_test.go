@@ -237,6 +237,35 @@ func TestFolderWithLostStream(t *testing.T) {
 	}
 }
 
+// The link stream is not synced: a power cut may leave it without its
+// description. It begins anew; messages are served and nothing else is touched.
+func TestLostLinkStreamBeginsAnew(t *testing.T) {
+	var l logBuffer
+	c := config(t)
+	c.Log = l.logger(slog.LevelWarn)
+	b := open(t, c)
+	publish(t, b, raw(1))
+	shut(t, b)
+	folder := filepath.Join(c.Data, "jetstream", "$G", "streams", subjects.StreamLink)
+	for range 2 { // the second rest replaces the first
+		if err := os.WriteFile(filepath.Join(folder, "meta.inf"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, c)
+		if got := messages(t, b, subjects.StreamRaw); got != 1 {
+			t.Errorf("got %d raw messages, want 1", got)
+		}
+		if got := messages(t, b, subjects.StreamLink); got != 0 {
+			t.Errorf("got %d link events, want none", got)
+		}
+		shut(t, b)
+	}
+	rest := filepath.Join(c.Data, subjects.StreamLink+".unrecovered")
+	if _, err := os.Stat(rest); err != nil || !strings.Contains(l.String(), rest) {
+		t.Errorf("%v; the rest must be kept and named, the log says %q", err, l.String())
+	}
+}
+
 // A stream of a newer server's store is not touched.
 func TestStoreOfNewerVersion(t *testing.T) {
 	c := config(t)

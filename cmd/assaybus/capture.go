@@ -47,6 +47,7 @@ type decoder struct {
 	file   string
 	count  int // messages of this file so far, incomplete ones included
 	quirks []string
+	batch  string // of the message in progress
 	events map[codec.Event]int
 }
 
@@ -96,8 +97,8 @@ func (d *decoder) converse(ctx context.Context, conn *codec.Playback) (err error
 func (d *decoder) Receive(_ context.Context, raw []byte) error {
 	d.count++
 	m, err := d.parse(raw)
-	quirks := d.quirks
-	d.quirks = nil
+	quirks, batch := d.quirks, d.batch
+	d.quirks, d.batch = nil, ""
 	var position *codec.ParseError
 	switch {
 	case errors.Is(err, errPanicked):
@@ -110,6 +111,9 @@ func (d *decoder) Receive(_ context.Context, raw []byte) error {
 	case err != nil:
 		d.fail(subjects.ReasonUnparsable, d.count, err)
 	default:
+		if m.Batch == "" {
+			m.Batch = batch
+		}
 		m.Quirks = slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.Quirks, quirks))))
 		d.put(finding{message: m})
 	}
@@ -140,6 +144,9 @@ func (d *decoder) Count(event codec.Event) { d.events[event]++ }
 
 // Quirk keeps the tolerances that the message in progress needed.
 func (d *decoder) Quirk(name string) { d.quirks = append(d.quirks, name) }
+
+// Batch keeps in which batch the message in progress came.
+func (d *decoder) Batch(id string) { d.batch = id }
 
 // seen tells which events of the link explain that a message is missing, and
 // which quirks would have helped.

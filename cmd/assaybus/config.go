@@ -19,18 +19,21 @@ type config struct {
 	NATS          natsConfig
 	Data          string `default:"./data" help:"folder of the embedded bus"`
 	StoreMax      Size   `split_words:"true" default:"0" help:"most that the embedded bus may take on disk, such as 50GiB; 0 = 80 % of what is free; when it is full instruments are refused, nothing is deleted"`
+	StoreKeyFile  string `split_words:"true" help:"file with the key, at least 32 characters, that the embedded bus encrypts its store with; the store is lost without it"`
 	Replicas      int    `default:"1" help:"copies of the streams on an external cluster: 1, 3 or 5"`
 	Site          string `default:"main" help:"name of this laboratory, part of every subject"`
 	Instruments   string `default:"instruments.yaml" help:"file that lists the instruments"`
 	HTTP          string `default:"127.0.0.1:8600" help:"address of the status page, /metrics, /healthz and /readyz; none = no listener"`
 	HTTP_Token    string `help:"token that the page and /metrics ask for, at least 16 characters; needed when ASSAYBUS_HTTP can be reached from other machines"`
-	HTTP_TLS      tlsConfig
+	HTTP_TLS      httpTLS
 	Pprof         bool `default:"false" help:"serve /debug/pprof/ beside the page"`
 	Log           logConfig
 	Patience      Duration `default:"10s" help:"how long an instrument waits for its answer before it is refused; below 15s, when the least patient ones give up"`
+	MessageMemory Size     `split_words:"true" default:"256MiB" help:"memory for messages in flight, beyond 512KiB that every connection has for its own; what finds no room is refused and repeated by its instrument"`
 	ShutdownGrace Duration `split_words:"true" default:"20s" help:"how long transmissions in progress may take to finish at shutdown"`
 	RawMaxAge     Duration `split_words:"true" default:"0s" help:"age at which raw messages are removed; 0s = never"`
 	ParsedMaxAge  Duration `split_words:"true" default:"90d" help:"age at which parsed messages are removed; 0s = never"`
+	Ingest        ingestConfig
 }
 
 // natsConfig says which bus.
@@ -38,15 +41,29 @@ type natsConfig struct {
 	URL    string `help:"external bus: nats://host:4222, several separated by commas; empty = the embedded one"`
 	Creds  string `help:"credentials file for the external bus"`
 	TLS    tlsConfig
-	Listen string `default:"127.0.0.1:4222" help:"where the embedded bus listens; none = in this process only; an address that others reach needs a token or TLS"`
+	Listen string `default:"127.0.0.1:4222" help:"where the embedded bus listens; none = in this process only; an address that others reach needs users, a token or TLS"`
+	Users  string `help:"file of names, passwords and roles (bridge, consumer, monitor) that the embedded bus lets in; instead of a token"`
 	Token  string `help:"token that the external bus wants, or that the embedded one asks for"`
 }
 
-// tlsConfig is the TLS of the connection to an external bus, of the embedded
-// one's listener, or of the page.
+// tlsConfig is the TLS of the connection to an external bus, or of the
+// embedded one's listener.
 type tlsConfig struct {
 	CA   string `help:"file of the authorities that sign the other side's certificate"`
 	Cert string `help:"our certificate file"`
+	Key  string `help:"our key file"`
+}
+
+// ingestConfig says where results go that leave the bus.
+type ingestConfig struct {
+	Database string `default:"./results.db" help:"database of ingest and serve --ingest: an SQLite file, or postgres://user@host:5432/name"`
+	Durable  string `default:"ingest" help:"name of the consumer of ingest on the bus"`
+}
+
+// httpTLS is the TLS of the page.
+type httpTLS struct {
+	CA   string `help:"file of the authorities whose certificate a browser must show"`
+	Cert string `help:"our certificate file; with it the page is https"`
 	Key  string `help:"our key file"`
 }
 

@@ -19,6 +19,8 @@ func TestConfigDefaults(t *testing.T) {
 		NATS: natsConfig{Listen: "127.0.0.1:4222"}, Data: "./data", Replicas: 1, Site: "main",
 		Instruments: "instruments.yaml", HTTP: "127.0.0.1:8600", Log: logConfig{Level: "info", Format: "auto"},
 		Patience: Duration(10 * time.Second), ShutdownGrace: Duration(20 * time.Second), ParsedMaxAge: Duration(90 * 24 * time.Hour),
+		Ingest:        ingestConfig{Database: "./results.db", Durable: "ingest"},
+		MessageMemory: 256 << 20,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -32,10 +34,12 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	values := map[string]string{
+		"NATS_USERS": "", "STORE_KEY_FILE": "", "MESSAGE_MEMORY": "64MiB",
 		"NATS_URL": "tls://a:4222,tls://b:4222", "NATS_CREDS": file, "NATS_TLS_CA": file, "NATS_TLS_CERT": file, "NATS_TLS_KEY": file,
 		"NATS_LISTEN": "none", "NATS_TOKEN": "", "DATA": "/srv/assaybus", "STORE_MAX": "2TiB", "REPLICAS": "3", "SITE": "north",
-		"INSTRUMENTS": "/etc/i.yaml", "HTTP": ":8600", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "PATIENCE": "5s",
+		"INSTRUMENTS": "/etc/i.yaml", "HTTP": ":8600", "HTTP_TOKEN": "sixteen letters.", "HTTP_TLS_CA": file, "HTTP_TLS_CERT": file, "HTTP_TLS_KEY": file, "PPROF": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "PATIENCE": "5s",
 		"SHUTDOWN_GRACE": "1m", "RAW_MAX_AGE": "3650d", "PARSED_MAX_AGE": "12h",
+		"INGEST_DATABASE": "postgres://lab@db/results", "INGEST_DURABLE": "lis",
 	}
 	for _, s := range settings() {
 		name := strings.TrimPrefix(s.name, prefix+"_")
@@ -55,9 +59,11 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	}
 	want := config{
 		NATS: natsConfig{URL: values["NATS_URL"], Creds: file, TLS: tlsConfig{file, file, file}, Listen: "none"},
-		Data: "/srv/assaybus", StoreMax: 2 << 40, Replicas: 3, Site: "north", Instruments: "/etc/i.yaml", HTTP: ":8600",
+		Data: "/srv/assaybus", StoreMax: 2 << 40, Replicas: 3, Site: "north", Instruments: "/etc/i.yaml", HTTP: ":8600", HTTP_Token: "sixteen letters.", HTTP_TLS: httpTLS{file, file, file}, Pprof: true,
 		Log: logConfig{"debug", "json"}, Patience: Duration(5 * time.Second), ShutdownGrace: Duration(time.Minute),
 		RawMaxAge: Duration(3650 * 24 * time.Hour), ParsedMaxAge: Duration(12 * time.Hour),
+		Ingest:        ingestConfig{"postgres://lab@db/results", "lis"},
+		MessageMemory: 64 << 20,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -81,17 +87,24 @@ func TestConfigErrors(t *testing.T) {
 		{"creds without url", map[string]string{"ASSAYBUS_NATS_CREDS": missing}, []string{"ASSAYBUS_NATS_CREDS: is for an external bus: set ASSAYBUS_NATS_URL too"}},
 		{"cert without key", map[string]string{"ASSAYBUS_NATS_URL": "nats://a", "ASSAYBUS_NATS_TLS_CERT": os.Args[0]}, []string{"ASSAYBUS_NATS_TLS_KEY"}},
 		{"token and creds", map[string]string{"ASSAYBUS_NATS_URL": "nats://a", "ASSAYBUS_NATS_TOKEN": "s3cret", "ASSAYBUS_NATS_CREDS": os.Args[0]}, []string{"two ways to log in"}},
-		{"bus for everybody", map[string]string{"ASSAYBUS_NATS_LISTEN": "0.0.0.0:4222"}, []string{"ASSAYBUS_NATS_LISTEN: can be reached from other machines: set ASSAYBUS_NATS_TOKEN", `(got "0.0.0.0:4222")`}},
+		{"bus for everybody", map[string]string{"ASSAYBUS_NATS_LISTEN": "0.0.0.0:4222"}, []string{"ASSAYBUS_NATS_LISTEN: can be reached from other machines: set ASSAYBUS_NATS_USERS, ASSAYBUS_NATS_TOKEN", `(got "0.0.0.0:4222")`}},
 		{"bus on all addresses", map[string]string{"ASSAYBUS_NATS_LISTEN": ":4222"}, []string{"can be reached from other machines"}},
 		{"no port", map[string]string{"ASSAYBUS_NATS_LISTEN": "127.0.0.1"}, []string{"must be host:port, or none"}},
 		{"no data", map[string]string{"ASSAYBUS_DATA": ""}, []string{`ASSAYBUS_DATA: must not be empty; unset it for the default (got "")`}},
 		{"size", map[string]string{"ASSAYBUS_STORE_MAX": "50 gigs"}, []string{`ASSAYBUS_STORE_MAX: is not a size`, `(got "50 gigs")`}},
 		{"small", map[string]string{"ASSAYBUS_STORE_MAX": "1MiB"}, []string{"must be 0 (by free disk) or at least 64MiB", `(got "1MiB")`}},
+		{"memory", map[string]string{"ASSAYBUS_MESSAGE_MEMORY": "1MiB"}, []string{"ASSAYBUS_MESSAGE_MEMORY: must be 0 (256MiB) or at least 64MiB"}},
+		{"users of an external bus", map[string]string{"ASSAYBUS_NATS_URL": "nats://a", "ASSAYBUS_NATS_USERS": missing}, []string{"ASSAYBUS_NATS_USERS: is for the embedded bus"}},
+		{"users and a token", map[string]string{"ASSAYBUS_NATS_TOKEN": "s3cret", "ASSAYBUS_NATS_USERS": missing}, []string{"two ways to log in"}},
+		{"key of an external bus", map[string]string{"ASSAYBUS_NATS_URL": "nats://a", "ASSAYBUS_STORE_KEY_FILE": missing}, []string{"ASSAYBUS_STORE_KEY_FILE: is for the embedded bus"}},
 		{"replicas", map[string]string{"ASSAYBUS_REPLICAS": "2", "ASSAYBUS_NATS_URL": "nats://a"}, []string{`ASSAYBUS_REPLICAS: must be 1, 3 or 5 (got "2")`}},
 		{"replicas of one", map[string]string{"ASSAYBUS_REPLICAS": "3"}, []string{"needs an external cluster"}},
 		{"number", map[string]string{"ASSAYBUS_REPLICAS": "many"}, []string{`ASSAYBUS_REPLICAS: invalid syntax (got "many")`}},
 		{"site", map[string]string{"ASSAYBUS_SITE": "a\x1b"}, []string{"ASSAYBUS_SITE: must be printable text"}},
 		{"instruments", map[string]string{"ASSAYBUS_INSTRUMENTS": " "}, []string{"ASSAYBUS_INSTRUMENTS: must not be empty"}},
+		{"http open", map[string]string{"ASSAYBUS_HTTP": "0.0.0.0:8600"}, []string{"ASSAYBUS_HTTP: can be reached from other machines: set ASSAYBUS_HTTP_TOKEN"}},
+		{"http token short", map[string]string{"ASSAYBUS_HTTP_TOKEN": "short"}, []string{"ASSAYBUS_HTTP_TOKEN: must be at least 16 characters"}},
+		{"http tls half", map[string]string{"ASSAYBUS_HTTP_TLS_CERT": "config.go", "ASSAYBUS_HTTP_TLS_CA": "gone"}, []string{"ASSAYBUS_HTTP_TLS_CERT: needs ASSAYBUS_HTTP_TLS_KEY", "ASSAYBUS_HTTP_TLS_CA: cannot be read"}},
 		{"http", map[string]string{"ASSAYBUS_HTTP": "localhost:99999"}, []string{"ASSAYBUS_HTTP: port must be a number from 0 to 65535"}},
 		{"level", map[string]string{"ASSAYBUS_LOG_LEVEL": "loud"}, []string{`ASSAYBUS_LOG_LEVEL: must be debug, info, warn or error (got "loud")`}},
 		{"format", map[string]string{"ASSAYBUS_LOG_FORMAT": "xml"}, []string{`ASSAYBUS_LOG_FORMAT: must be auto, text or json (got "xml")`}},

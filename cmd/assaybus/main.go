@@ -22,6 +22,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // what was asked for did not work out
 	exitUsage  = 2 // what was asked for makes no sense
+	exitDiffer = 3 // replay: something would be published differently
 )
 
 // commands are the constructors of the commands: a new one is a line here.
@@ -31,7 +32,11 @@ func commands() []func() *cobra.Command {
 		newDemo,
 		newInstruments,
 		newDecode,
+		newStatus,
 		newTail,
+		newShow,
+		newReplay,
+		newIngest,
 		newSimulate,
 		newVersion,
 	}
@@ -76,6 +81,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var usage *usageError
 	if *started && !errors.As(err, &usage) {
 		fmt.Fprintf(stderr, "assaybus: %v\n", err)
+		if errors.Is(err, errDiffer) {
+			return exitDiffer
+		}
 		return exitFailed
 	}
 	fmt.Fprintf(stderr, "assaybus: %v; see %s --help\n", err, command.CommandPath())

@@ -60,7 +60,7 @@ func (s *service) openPage(ctx context.Context) (*page, error) {
 
 // server is TLS that we offer, with CA to those only who show a certificate
 // that it signed; nil = none.
-func (t tlsConfig) server() (*tls.Config, error) {
+func (t httpTLS) server() (*tls.Config, error) {
 	if t.Cert == "" {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -90,7 +91,11 @@ func eventJSON(e event) ([]byte, error) {
 	} else {
 		object.Raw = e.body
 	}
-	return json.Marshal(object)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false) // < and & stand in results
+	err := encoder.Encode(object)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
 // tokens takes a subject of ours apart; last is the kind, reason or event.

@@ -18,7 +18,8 @@ import (
 const lookEvery = 2 * time.Second
 
 func newServe() *cobra.Command {
-	return &cobra.Command{
+	var withIngest bool
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the instruments of the instruments file",
 		Long: `Serve listens for instruments and calls them, as the instruments file says, and
@@ -26,6 +27,10 @@ publishes what they send to JetStream: the embedded one, or the one that
 ASSAYBUS_NATS_URL names. It reads the file again on SIGHUP and when it changes;
 links whose instrument did not change are not touched. The first SIGTERM or
 Ctrl-C lets transmissions in progress finish, the second ends at once.
+
+With --ingest results also go into the database that ASSAYBUS_INGEST_DATABASE
+names, as by assaybus ingest, in the same process. A database that is away holds
+up no instrument.
 
 Settings come from the environment:
 ` + configTable(),
@@ -40,13 +45,15 @@ Settings come from the environment:
 			if err != nil {
 				return &usageError{err}
 			}
-			return serve(cmd.Context(), c, log)
+			return serve(cmd.Context(), c, log, withIngest)
 		},
 	}
+	cmd.Flags().BoolVar(&withIngest, "ingest", false, "take results into a database too")
+	return cmd
 }
 
 // serve runs until ctx ends.
-func serve(ctx context.Context, c config, log *slog.Logger) error {
+func serve(ctx context.Context, c config, log *slog.Logger, withIngest bool) error {
 	registry, err := bridge.LoadFile(c.Instruments, all.Protocols)
 	if err != nil {
 		return err
@@ -55,7 +62,13 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if withIngest {
+		if err := s.openSink(ctx); err != nil {
+			return err
+		}
+	}
 	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", s.page.url(), "version", thisBuild().Version)
+	warnPayload(log, registry, s.bus.Conn().MaxPayload())
 	w := watcher{path: c.Instruments, log: log, apply: func(r *bridge.Registry) error { return s.server.Apply(ctx, r) }}
 	w.seen, _ = os.Stat(c.Instruments)
 	watching, stop := context.WithCancel(ctx)
@@ -72,6 +85,17 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// warnPayload says which instruments may send more than the bus takes: their
+// large messages would be refused.
+func warnPayload(log *slog.Logger, registry *bridge.Registry, limit int64) {
+	for _, i := range registry.Instruments {
+		if int64(i.Options.MaxMessage) > limit {
+			log.Warn("the bus takes less than the instrument's max_message: raise max_payload of the NATS server or lower max_message",
+				"instrument", i.ID, "max_message", bridge.Size(i.Options.MaxMessage), "max_payload", bridge.Size(limit))
+		}
+	}
 }
 
 // watcher reads the instruments file again when it should.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -29,6 +31,7 @@ type served struct {
 	t    *testing.T
 	js   jetstream.JetStream
 	bus  string
+	page string // URL
 	file string
 	log  *logLines
 	stop func() int
@@ -76,7 +79,7 @@ func (l *logLines) await(t *testing.T, text string) map[string]any {
 	}
 }
 
-func startServe(t *testing.T, instruments string) *served {
+func startServe(t *testing.T, instruments string, flags ...string) *served {
 	t.Helper()
 	folder := t.TempDir()
 	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 1000)}}
@@ -89,7 +92,9 @@ func startServe(t *testing.T, instruments string) *served {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, s.log) }()
+	go func() {
+		code <- run(ctx, append([]string{"serve"}, flags...), strings.NewReader(""), io.Discard, s.log)
+	}()
 	var once sync.Once
 	var result int
 	s.stop = func() int {
@@ -100,7 +105,9 @@ func startServe(t *testing.T, instruments string) *served {
 		return result
 	}
 	t.Cleanup(func() { s.stop() })
-	s.bus, _ = s.log.await(t, "serving")["bus"].(string)
+	serving := s.log.await(t, "serving")
+	s.bus, _ = serving["bus"].(string)
+	s.page, _ = serving["http"].(string)
 	nc, err := nats.Connect(s.bus)
 	if err != nil {
 		t.Fatal(err)
@@ -266,5 +273,17 @@ func TestServeRefusesToStart(t *testing.T) {
 				t.Errorf("exit code %d and %q, want %d and %q", code, stderr.String(), tt.code, tt.want)
 			}
 		})
+	}
+}
+
+func TestWarnPayload(t *testing.T) {
+	registry, err := bridge.Load("x", []byte("instruments:\n  - {id: small, listen: '127.0.0.1:0', max_message: 1MiB}\n  - {id: large, listen: '127.0.0.1:0'}\n"), all.Protocols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	warnPayload(slog.New(slog.NewTextHandler(&out, nil)), registry, 1<<20)
+	if said := out.String(); strings.Contains(said, "small") || !strings.Contains(said, "instrument=large max_message=10MiB max_payload=1MiB") {
+		t.Errorf("said %q", said)
 	}
 }

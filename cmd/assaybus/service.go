@@ -9,6 +9,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/bridge/ingest"
 )
 
 // service is the bridge with its bus and its HTTP listener: what `serve` runs
@@ -20,6 +21,7 @@ type service struct {
 	server *bridge.Server
 	board  *bridge.Board
 	page   *page
+	sink   ingest.Sink // nil = results stay on the bus
 }
 
 // busCloseTimeout bounds the closing of the bus.
@@ -28,7 +30,7 @@ const busCloseTimeout = 10 * time.Second
 // brokerConfig is what c says of the bus.
 func (c config) brokerConfig(log *slog.Logger) broker.Config {
 	return broker.Config{
-		URL: c.NATS.URL, Creds: c.NATS.Creds, Token: c.NATS.Token,
+		URL: c.NATS.URL, Creds: c.NATS.Creds, Token: c.NATS.Token, Users: c.NATS.Users, StoreKey: c.StoreKeyFile,
 		CA: c.NATS.TLS.CA, Cert: c.NATS.TLS.Cert, Key: c.NATS.TLS.Key,
 		Data: c.Data, Listen: c.NATS.Listen, StoreMax: int64(c.StoreMax), Replicas: c.Replicas,
 		RawMaxAge: time.Duration(c.RawMaxAge), ParsedMaxAge: time.Duration(c.ParsedMaxAge), Log: log,
@@ -48,7 +50,7 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 	}
 	s.server = bridge.NewServer(bridge.Config{
 		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus,
-		Log: log, Grace: time.Duration(c.ShutdownGrace),
+		Log: log, Grace: time.Duration(c.ShutdownGrace), Memory: int64(c.MessageMemory),
 	})
 	return s, nil
 }
@@ -56,8 +58,10 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 // run serves the instruments until ctx ends, then closes everything.
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
 	stopPage := s.page.serve(registry)
+	stopIngest := s.ingest()
 	err := s.server.Run(ctx, registry)
 	stopPage()
+	stopIngest()
 	return errors.Join(err, s.closeBus())
 }
 

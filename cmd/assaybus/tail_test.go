@@ -147,7 +147,7 @@ func TestTailErrors(t *testing.T) {
 
 func TestFollow(t *testing.T) {
 	bus := openBus(t, "")
-	err := follow(t.Context(), bus.JetStream(), []feed{{"LAB_NOTHING", []string{"lab.nothing"}}}, func(event) error { return nil })
+	err := follow(t.Context(), bus.JetStream(), []feed{{stream: "LAB_NOTHING", filter: []string{"lab.nothing"}}}, func(event) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "stream LAB_NOTHING") {
 		t.Errorf("a stream that is not there: %v", err)
 	}

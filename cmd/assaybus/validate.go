@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/assaybus/assaybus/bridge/ingest"
 )
 
 // none switches a listener off.
@@ -28,6 +30,8 @@ func (c config) validate() error {
 	problems = append(problems, c.NATS.validate()...)
 	check("DATA", c.Data, notEmpty(c.Data))
 	check("STORE_MAX", c.StoreMax.String(), c.checkStore())
+	check("MESSAGE_MEMORY", c.MessageMemory.String(), c.checkMemory())
+	check("STORE_KEY_FILE", c.StoreKeyFile, c.checkKey())
 	check("REPLICAS", strconv.Itoa(c.Replicas), c.checkReplicas())
 	check("SITE", c.Site, printable(c.Site))
 	check("INSTRUMENTS", c.Instruments, notEmpty(c.Instruments))
@@ -39,6 +43,12 @@ func (c config) validate() error {
 	check("SHUTDOWN_GRACE", c.ShutdownGrace.String(), between(c.ShutdownGrace, 0, time.Hour, "must be at most 1h"))
 	check("RAW_MAX_AGE", c.RawMaxAge.String(), age(c.RawMaxAge))
 	check("PARSED_MAX_AGE", c.ParsedMaxAge.String(), age(c.ParsedMaxAge))
+	if err := ingest.CheckDurable(c.Ingest.Durable); err != nil {
+		problems = append(problems, fmt.Errorf("%s_INGEST_DURABLE: %w", prefix, err))
+	}
+	if c.Ingest.Database == "" { // shown by nobody: it may hold a password
+		problems = append(problems, fmt.Errorf("%s_INGEST_DATABASE: must not be empty: name an SQLite file or a postgres:// URL", prefix))
+	}
 	return errors.Join(problems...)
 }
 
@@ -71,6 +81,12 @@ func (n natsConfig) validate() []error {
 	}
 	if (n.TLS.Cert == "") != (n.TLS.Key == "") {
 		complain("TLS_CERT", "needs ASSAYBUS_NATS_TLS_KEY, and the other way round: set both or none")
+	}
+	if n.Users != "" && n.URL != "" {
+		complain("USERS", "is for the embedded bus; an external one has users of its own: log in with ASSAYBUS_NATS_CREDS")
+	}
+	if n.Users != "" && n.Token != "" {
+		complain("USERS", "and ASSAYBUS_NATS_TOKEN are two ways to log in: set one")
 	}
 	if n.Token != "" && n.Creds != "" {
 		complain("TOKEN", "and ASSAYBUS_NATS_CREDS are two ways to log in: set one")
@@ -114,6 +130,21 @@ func (c config) checkStore() error {
 	return nil
 }
 
+// checkMemory wants room for one message of the largest size.
+func (c config) checkMemory() error {
+	if c.MessageMemory != 0 && c.MessageMemory < 64<<20 {
+		return errors.New("must be 0 (256MiB) or at least 64MiB")
+	}
+	return nil
+}
+
+func (c config) checkKey() error {
+	if c.StoreKeyFile != "" && c.NATS.URL != "" {
+		return errors.New("is for the embedded bus; an external one is encrypted by its own configuration")
+	}
+	return nil
+}
+
 func (c config) checkReplicas() error {
 	if !slices.Contains([]int{1, 3, 5}, c.Replicas) {
 		return errors.New("must be 1, 3 or 5")
@@ -147,10 +178,10 @@ func (n natsConfig) checkListen() error {
 		return err
 	}
 	ip := net.ParseIP(host)
-	if host == "localhost" || ip != nil && ip.IsLoopback() || n.Token != "" || n.TLS.Cert != "" {
+	if host == "localhost" || ip != nil && ip.IsLoopback() || n.Token != "" || n.Users != "" || n.TLS.Cert != "" {
 		return nil
 	}
-	return errors.New("can be reached from other machines: set ASSAYBUS_NATS_TOKEN or TLS_CERT and TLS_KEY, or listen on 127.0.0.1")
+	return errors.New("can be reached from other machines: set ASSAYBUS_NATS_USERS, ASSAYBUS_NATS_TOKEN or TLS_CERT and TLS_KEY, or listen on 127.0.0.1")
 }
 
 func notEmpty(s string) error {

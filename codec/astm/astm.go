@@ -5,6 +5,7 @@ package astm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/assaybus/assaybus/codec"
 )
@@ -14,7 +15,9 @@ const Name = "astm"
 
 // Protocol is ASTM for one instrument.
 type Protocol struct {
-	o codec.Options
+	o      codec.Options
+	paths  []path // of Options.SpecimenPath, as far as they are ASTM's
+	asking *path  // the first of them that is of a query
 }
 
 var _ codec.Protocol = (*Protocol)(nil)
@@ -34,7 +37,15 @@ func New(o codec.Options) (*Protocol, error) {
 	case o.Role != codec.RoleHost && o.Role != codec.RoleInstrument:
 		return nil, fmt.Errorf("astm: unknown role %q: take %s or %s", o.Role, codec.RoleHost, codec.RoleInstrument)
 	}
-	return &Protocol{o: o}, nil
+	p := &Protocol{o: o}
+	var err error
+	if p.paths, err = readPaths(o.SpecimenPath); err != nil {
+		return nil, fmt.Errorf("astm: %w", err)
+	}
+	if at := slices.IndexFunc(p.paths, func(p path) bool { return p.letter == 'Q' }); at >= 0 {
+		p.asking = &p.paths[at]
+	}
+	return p, nil
 }
 
 // Name is "astm".
@@ -44,7 +55,8 @@ func (p *Protocol) Name() string { return Name }
 func Kind() codec.Kind {
 	return codec.Kind{
 		Name:   Name,
-		Quirks: append(quirks(), recordQuirks()...),
+		Quirks: quirks(),
+		Noted:  noted(),
 		New:    func(o codec.Options) (codec.Protocol, error) { return New(o) },
 		Speaks: speaks,
 		Owns:   owns,

@@ -56,6 +56,7 @@ func (w *walk) controlInQuery() bool {
 	if _, err := strconv.ParseFloat(value, 64); err != nil {
 		return false
 	}
+	w.needed(quirkControlAfterResult)
 	w.forget()
 	order := codec.Order{Role: "Q", Record: w.row}
 	if code := w.decode(w.d.nth(w.field(3), 1)); code != "" {

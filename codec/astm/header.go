@@ -20,6 +20,9 @@ func (w *walk) header(line string) bool {
 		// HL7's habit: ^~\& makes ^ the repeat by the letter of the standard,
 		// but a test id ^^^CODE somewhere shows that it is the component.
 		d.repeat, d.component = "~", "^"
+		if w.o.Has(quirkHL7Delimiters) {
+			w.needed(quirkHL7Delimiters)
+		}
 	}
 	first := w.row == 0
 	if issue == delimitersMissing && first && more {

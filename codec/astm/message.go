@@ -26,7 +26,7 @@ var (
 func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	decoded, charset, warn := codec.Decode(raw, "", p.o.Charset, "")
 	text := strings.TrimLeft(string(decoded), blanks)
-	w := newWalk(p.o, charset)
+	w := newWalk(p, charset)
 	w.whole = text
 	for _, code := range warn {
 		w.note(0, 0, code)

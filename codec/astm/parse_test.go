@@ -93,9 +93,11 @@ func TestSpecimenPathAndCodeComponent(t *testing.T) {
 		{[]string{"o.4.3"}, 5, "0042", "five"},
 		{[]string{"P.4"}, 9, "LAB", "four"},
 		{[]string{"O.99", "O.4.9", "P.5.1"}, 0, "THIRD", "four"},
-		{[]string{"O.4.9"}, 0, "", "four"},                     // configured and empty: nothing else will do
-		{[]string{"SPM-2.1", "nonsense"}, 0, "SEQ", "four"},    // of no ASTM record
-		{[]string{"O.0", "O.x", "R.3", "O"}, 0, "SEQ", "four"}, // no path
+		{[]string{"O.4.9"}, 0, "", "four"},             // configured and empty: nothing else will do
+		{[]string{"SPM-2.1", "Q.3"}, 0, "SEQ", "four"}, // of no such record
+		{[]string{"P.3/[A-Z]{3}"}, 0, "PRA", "four"},
+		{[]string{"O.3.2/[0-9]+", "O.4.3/[0-9]+$"}, 0, "0042", "four"},
+		{[]string{"O.3.2/[0-9]+"}, 0, "", "four"}, // the pattern is not there
 	}
 	for _, tt := range tests {
 		m := parse(t, codec.Options{SpecimenPath: tt.paths, CodeComponent: tt.component}, records...)
@@ -105,6 +107,16 @@ func TestSpecimenPathAndCodeComponent(t *testing.T) {
 		}
 		if warned := has(m, codec.WarnNoSpecimen); warned != (tt.specimen == "") {
 			t.Errorf("%v: warned of no specimen: %v", tt.paths, warned)
+		}
+	}
+}
+
+// What has the form of a place and is none would leave another id in its
+// place.
+func TestSpecimenPathThatLeadsNowhere(t *testing.T) {
+	for _, entry := range []string{"nonsense", "O.0", "O.x", "R.3", "O", "Q.4", "O.3.1.2", "O.3/[", "O.3/.*"} {
+		if _, err := astm.New(codec.Options{SpecimenPath: []string{"O.3", entry}}); err == nil || !strings.Contains(err.Error(), "specimen_path") {
+			t.Errorf("%s: error %v, want one that names specimen_path", entry, err)
 		}
 	}
 }
@@ -124,6 +136,8 @@ func TestQueryComponent(t *testing.T) {
 		{"PAT^2^BAR^B", nil, "2"}, // no rack: the standard's place
 		{"1^2^BAR", []string{"O.4.3", "Q.3.3"}, "BAR"},
 		{"BAR^2", []string{"Q.3.1"}, "BAR"},
+		{"^BAR^2", []string{"Q.3"}, "BAR"},
+		{"PAT^x BAR", []string{"Q.3.2/[A-Z]+$"}, "BAR"},
 	}
 	for _, tt := range tests {
 		m := parse(t, codec.Options{SpecimenPath: tt.paths}, `H|\^&`, "Q|1|"+tt.id+"||ALL", "L|1|N")

@@ -1,38 +1,49 @@
 package astm
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/assaybus/assaybus/codec"
 )
 
 // path is a place in a record: "O.4.3", "P.4", "Q.3.2". Component 0 is the
 // first that holds something.
 type path struct {
+	place            codec.Place
 	letter           byte
 	field, component int
 	id               string // what stands there in the patient at hand
 }
 
-// paths are the ASTM ones of an instrument's specimen paths; those of HL7
-// ("SPM-2.1") are left to HL7.
-func paths(list []string) []path {
+// readPaths are the ASTM ones of an instrument's specimen paths; those of HL7
+// have a dash ("SPM-2.1") and are left to HL7. An entry of our form that leads
+// nowhere is refused: another specimen id would be taken in its place.
+func readPaths(entries []string) ([]path, error) {
 	var out []path
-	for _, text := range list {
-		if p, ok := parsePath(text); ok && p.letter != 'Q' {
-			out = append(out, p)
+	for _, entry := range entries {
+		place, err := codec.ParsePlace(entry)
+		if err != nil {
+			return nil, err
 		}
+		if strings.Contains(place.Path, "-") {
+			continue
+		}
+		p, ok := parsePath(place.Path)
+		if !ok {
+			return nil, fmt.Errorf("specimen_path: unknown place (got %q, want a field of O or P, Q.3, or a segment and a field of HL7, such as O.4.3 or SPM-2.1)", entry)
+		}
+		p.place = place
+		out = append(out, p)
 	}
-	return out
+	return out, nil
 }
 
-// queryComponent is the component of Q.3 that the options name, or 0.
-func queryComponent(list []string) int {
-	for _, text := range list {
-		if p, ok := parsePath(text); ok && p.letter == 'Q' && p.field == 3 {
-			return p.component
-		}
-	}
-	return 0
+// orderPaths are those of orders and patients, to be written into.
+func orderPaths(all []path) []path {
+	return slices.DeleteFunc(slices.Clone(all), func(p path) bool { return p.letter == 'Q' })
 }
 
 func parsePath(text string) (path, bool) {
@@ -52,19 +63,23 @@ func parsePath(text string) (path, bool) {
 			p.component = n
 		}
 	}
-	return p, true
+	return p, p.letter != 'Q' || p.field == 3
 }
 
 // follow reads the place in the record at hand.
 func (w *walk) follow(p path) string {
 	for repeat := range w.repeats(w.field(p.field)) {
-		id := w.firstValued(repeat)
-		if p.component > 0 {
-			id = w.decode(w.d.nth(repeat, p.component))
-		}
-		if id != "" {
+		if id := w.at(p, repeat); id != "" {
 			return id
 		}
 	}
 	return ""
+}
+
+// at is the id that stands at the place in one repeat of its field.
+func (w *walk) at(p path, repeat string) string {
+	if p.component == 0 {
+		return p.place.Of(w.firstValued(repeat))
+	}
+	return p.place.Of(w.decode(w.d.nth(repeat, p.component)))
 }

@@ -41,8 +41,8 @@ func (w *walk) takeQuery() {
 // second (LIS02-A2 §11.3 has patient^specimen; Immucor uses the first, Roche
 // and Sysmex the third).
 func (w *walk) asked(id string) string {
-	if n := queryComponent(w.o.SpecimenPath); n > 0 {
-		return w.decode(w.d.nth(id, n))
+	if p := w.asking; p != nil {
+		return w.at(*p, id)
 	}
 	var leaves [4]string
 	only, valued := "", 0

@@ -1,6 +1,7 @@
 package astm
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/assaybus/assaybus/codec"
@@ -16,6 +17,7 @@ type walk struct {
 	d       delimiters
 	whole   string // the message as text
 	paths   []path
+	asking  *path    // where queries name their specimen; nil = by the standard
 	cells   []string // backs the fields of all records
 	flagged []string // backs the flags of all results
 	record  []string // the record at hand
@@ -38,9 +40,9 @@ type walk struct {
 	lastTime                     struct{ sent, read string } // results of one run share theirs
 }
 
-func newWalk(o codec.Options, charset string) *walk {
+func newWalk(p *Protocol, charset string) *walk {
 	return &walk{
-		o: o, result: -1, paths: paths(o.SpecimenPath),
+		o: p.o, result: -1, paths: orderPaths(p.paths), asking: p.asking,
 		m: &codec.Message{Schema: codec.Schema, Protocol: Name, Kind: codec.KindOther, Charset: charset},
 	}
 }
@@ -182,6 +184,14 @@ func (w *walk) takeTerminator() {
 	switch strings.ToUpper(w.m.Termination) {
 	case "T", "R", "E":
 		w.warn(3, codec.WarnAborted)
+	}
+}
+
+// needed notes that the message would have been read otherwise without the
+// quirk.
+func (w *walk) needed(quirk string) {
+	if !slices.Contains(w.m.Quirks, quirk) {
+		w.m.Quirks = append(w.m.Quirks, quirk)
 	}
 }
 

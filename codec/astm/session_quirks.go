@@ -33,6 +33,21 @@ func quirks() []codec.Quirk {
 	}, recordQuirks()...)
 }
 
+// noted are the oddities that are always tolerated: nothing that a message
+// says can be taken for something else because of them.
+func noted() []codec.Quirk {
+	return []codec.Quirk{
+		{Name: quirkNoLF, Help: "a frame ended with CR, without LF"},
+		{Name: quirkNoCR, Help: "a frame ended with LF, without CR"},
+		{Name: quirkNoCRLF, Help: "a frame ended with its checksum, without CR and LF"},
+		{Name: quirkLowerCase, Help: "a checksum in lower-case digits"},
+		{Name: quirkNul, Help: "NUL bytes before ENQ (Abbott m2000)"},
+		{Name: quirkUnterminate, Help: "the message had no L record; the end of the session ended it"},
+		{Name: quirkUnframed, Help: "records without frames and without ENQ (captures, serial printers)"},
+		{Name: quirkSeveral, Help: "one frame held the end of several messages"},
+	}
+}
+
 // speaks is the verdict on the first bytes of a conversation.
 func speaks(first []byte) codec.Verdict {
 	i := 0

@@ -120,7 +120,7 @@ func appendType(dst []byte, h *msh, version int) []byte {
 }
 
 func (p *Protocol) appendID(dst []byte, h *msh) []byte {
-	if p.o.Has(echoControl) && h.correlated() {
+	if p.o.Has(quirkEchoControl) && h.correlated() {
 		return appendEcho(dst, h.field(10))
 	}
 	return append(dst, p.id()...)

@@ -9,18 +9,18 @@ import (
 
 // The values of Options.AckMode.
 const (
-	ackAuto     = "auto"
-	ackOriginal = "original"  // whatever MSH-15/16 say
-	ackEnhanced = "enhanced"  // MSH-15/16 that say nothing mean AL/NE
-	ackAlwaysAA = "always_aa" // original mode, and AA for all that is stored
-	ackNever    = "never"     // not a word
-	failClose   = "close"     // Options.StoreFailure: no answer, connection closed
-	failReject  = "reject"    // AR or CR with 207
-	commitOff   = "off"       // Options.CommitAck
-	commitSend  = "send"      // as receiver we send them
-	commitWant  = "expect"    // as sender we wait for them
-	commitBoth  = "both"      //
-	echoControl = "echo-control-id"
+	ackAuto          = "auto"
+	ackOriginal      = "original"  // whatever MSH-15/16 say
+	ackEnhanced      = "enhanced"  // MSH-15/16 that say nothing mean AL/NE
+	ackAlwaysAA      = "always_aa" // original mode, and AA for all that is stored
+	ackNever         = "never"     // not a word
+	failClose        = "close"     // Options.StoreFailure: no answer, connection closed
+	failReject       = "reject"    // AR or CR with 207
+	commitOff        = "off"       // Options.CommitAck
+	commitSend       = "send"      // as receiver we send them
+	commitWant       = "expect"    // as sender we wait for them
+	commitBoth       = "both"      //
+	quirkEchoControl = "echo-control-id"
 )
 
 // outcome is what became of a message.

@@ -2,12 +2,17 @@ package hl7_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 	"github.com/assaybus/assaybus/codec/hl7"
 )
 
@@ -55,4 +60,56 @@ func TestMessagesCoverEveryByte(t *testing.T) {
 			t.Errorf("got %q, want %q", got, raw)
 		}
 	})
+}
+
+// batchHost keeps in which batch each message came.
+type batchHost struct {
+	codectest.Host
+	batch string
+	came  []string
+}
+
+func (h *batchHost) Batch(id string) { h.batch = id }
+
+func (h *batchHost) Receive(ctx context.Context, raw []byte) error {
+	h.came = append(h.came, h.batch)
+	return h.Host.Receive(ctx, raw)
+}
+
+// Every message of a batch is told in which batch it came, though only the
+// first one's bytes hold the header.
+func TestBatchOfEveryMessage(t *testing.T) {
+	const m = "MSH|^~\\&|A||||20261123||ORU^R01|1|P|2.5\rPID|1\r"
+	bhs := func(id string) string { return "BHS|^~\\&|A||||20261123||||" + id + "\r" }
+	const fhs, bts, fts = "FHS|^~\\&|A||||20261123||||F1\r", "BTS|2\r", "FTS|1\r"
+	for _, tt := range []struct {
+		name, block string
+		want        []string
+	}{
+		{"no envelope", m + m, []string{"", ""}},
+		{"batch", bhs("B1^x") + m + m + m + bts, []string{"B1", "B1", "B1"}},
+		{"no trailer", bhs("B1") + m + m, []string{"B1", "B1"}},
+		{"two batches", bhs("B1") + m + m + bts + bhs("B2") + m + m + bts, []string{"B1", "B1", "B2", "B2"}},
+		{"behind the batch", bhs("B1") + m + bts + m, []string{"B1", ""}},
+		{"file without batches", fhs + m + m + fts, []string{"F1", "F1"}},
+		{"file with batches", fhs + bhs("B1") + m + bts + bhs("") + m + bts + m + fts + m, []string{"B1", "F1", "F1", ""}},
+		{"other separators", strings.ReplaceAll(bhs("B1"), "|", "!") + m + m, []string{"B1", "B1"}},
+		{"mark in front", "\xEF\xBB\xBF" + bhs("B1") + m + m, []string{"B1", "B1"}},
+		{"too short", "BHS|^~\\&|A\r" + m + m, []string{"", ""}},
+		{"no id to travel", bhs("B\xE9") + m + bts + bhs(strings.Repeat("9", 200)) + m + bts + bhs(`a\T\b`) + m, []string{"", "", ""}},
+	} {
+		p, err := hl7.New(codec.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := &batchHost{}
+		// A message of no batch behind the block must not inherit one.
+		input := "\x0b" + tt.block + "\x1c\r\x0b" + m + "\x1c\r"
+		if err := p.Serve(t.Context(), codec.NewPlayback([]byte(input)), host); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if diff := cmp.Diff(append(tt.want, ""), host.came); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
 }

@@ -138,29 +138,52 @@ func unhex(digits string) ([]byte, bool) {
 func translateShifts(raw []byte, escape byte) ([]byte, bool) {
 	var out []byte
 	done := 0
-	for i := 0; i+1 < len(raw); i++ {
+	for i := 0; ; {
 		next := bytes.IndexByte(raw[i:], escape)
 		if next < 0 {
 			break
 		}
-		i += next
-		if i+1 >= len(raw) || raw[i+1] != 'C' && raw[i+1] != 'M' {
+		i += next + 1 // the sequence's body
+		length := bytes.IndexByte(raw[i:min(len(raw), i+longestSequence+1)], escape)
+		if length < 0 {
 			continue
 		}
-		length := bytes.IndexByte(raw[i+2:min(len(raw), i+2+7)], escape)
-		if length != 4 && length != 6 {
-			continue
+		body := raw[i : i+length]
+		if sequence, ok := shiftSequence(body); ok {
+			out = append(append(append(out, raw[done:i-1]...), 0x1B), sequence...)
+			i += length + 1
+			done = i
+		} else if closes(body) {
+			i += length + 1 // its end begins no other: \T\C0000\T\ is text
 		}
-		sequence, ok := unhex(string(raw[i+2 : i+2+length]))
-		if !ok {
-			continue
-		}
-		out = append(append(append(out, raw[done:i]...), 0x1B), sequence...)
-		i += 2 + length
-		done = i + 1
 	}
 	if out == nil {
 		return raw, false
 	}
 	return append(out, raw[done:]...), true
+}
+
+// longestSequence bounds the body of an escape sequence that is looked for
+// before splitting; a longer \X..\ holds no escape character that matters.
+const longestSequence = 256
+
+// shiftSequence is the ISO 2022 escape of a \Cxxyy\ or \Mxxyyzz\.
+func shiftSequence(body []byte) ([]byte, bool) {
+	if len(body) != 5 && len(body) != 7 || body[0] != 'C' && body[0] != 'M' {
+		return nil, false
+	}
+	return unhex(string(body[1:]))
+}
+
+// closes tells whether body makes the escape character behind it the end of a
+// sequence, so that it begins no other.
+func closes(body []byte) bool {
+	switch {
+	case len(body) == 1:
+		return bytes.IndexByte([]byte("FSTREPHN"), body[0]) >= 0
+	case len(body) > 1 && body[0] == 'X':
+		_, ok := unhex(string(body[1:]))
+		return ok
+	}
+	return len(body) > 1 && body[0] == '.'
 }

@@ -17,9 +17,10 @@ const Name = "hl7"
 
 // Protocol is HL7 v2 for one instrument.
 type Protocol struct {
-	o   codec.Options
-	now func() time.Time // MSH-7 of our acknowledgements
-	id  func() string    // MSH-10 of our acknowledgements
+	o     codec.Options
+	paths []path           // of Options.SpecimenPath, as far as they are HL7's
+	now   func() time.Time // MSH-7 of our acknowledgements
+	id    func() string    // MSH-10 of our acknowledgements
 }
 
 var _ codec.Protocol = (*Protocol)(nil)
@@ -40,10 +41,11 @@ func New(o codec.Options) (*Protocol, error) {
 			return nil, fmt.Errorf("%s: unknown value (got %q, want %s)", c.option, c.value, strings.Join(c.known, ", "))
 		}
 	}
-	if err := checkPaths(o.SpecimenPath); err != nil {
+	paths, err := readPaths(o.SpecimenPath)
+	if err != nil {
 		return nil, err
 	}
-	return &Protocol{o: o.WithDefaults(), now: time.Now, id: newControlID}, nil
+	return &Protocol{o: o.WithDefaults(), paths: paths, now: time.Now, id: newControlID}, nil
 }
 
 // newControlID is unique and fits MSH-10 up to v2.6, which has 20 characters.
@@ -57,6 +59,7 @@ func Kind() codec.Kind {
 	return codec.Kind{
 		Name:    Name,
 		Quirks:  quirks(),
+		Noted:   noted(),
 		New:     func(o codec.Options) (codec.Protocol, error) { return New(o) },
 		Speaks:  speaks,
 		Owns:    owns,
@@ -66,7 +69,17 @@ func Kind() codec.Kind {
 
 func quirks() []codec.Quirk {
 	return []codec.Quirk{
-		{Name: echoControl, Help: "our acknowledgement carries the control id of the message as its own (Mindray BS and CL families print it so)"},
+		{Name: quirkEchoControl, Help: "our acknowledgement carries the control id of the message as its own (Mindray BS and CL families print it so)"},
+	}
+}
+
+// noted are the oddities that are always tolerated.
+func noted() []codec.Quirk {
+	return []codec.Quirk{
+		{Name: quirkNoEndBlock, Help: "a block did not end before the next message began"},
+		{Name: quirkNoBlockCR, Help: "no CR behind an end block (heartbeats, several blocks in one segment)"},
+		{Name: quirkUnframed, Help: "a message without a block around it"},
+		{Name: quirkShiftedMSH, Help: "the header has a field too few or too many before MSH-9 (Snibe, faulty hosts)"},
 	}
 }
 

@@ -33,7 +33,7 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	if !t.head.correlated() {
 		return nil, &codec.ParseError{Protocol: Name, Record: t.header + 1, Field: 10, Err: ErrNoControlID}
 	}
-	w := newWalk(t, &p.o)
+	w := newWalk(t, p)
 	w.header()
 	w.layout(0)
 	for i, record := range t.records {

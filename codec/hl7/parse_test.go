@@ -192,3 +192,21 @@ func FuzzParse(f *testing.F) {
 		sane(t, raw, codec.Options{Charset: charset, DecimalComma: comma})
 	})
 }
+
+// The end of one escape sequence begins no other: what stands between \T\ and
+// \T\ is text, whatever it looks like.
+func TestShiftBetweenSequences(t *testing.T) {
+	for text, want := range map[string]string{
+		`\T\C0000\T\`:       "&C0000&",
+		`\F\M280042\F\`:     "|M280042|",
+		`\X41\C2842\X42\`:   "AC2842B",
+		`x\.br\C2842\.br\y`: "x\nC2842\ny",
+		`a\C2842\b`:         "ab",
+		`C:\temp\C2842 \T\`: `C:\temp\C2842 &`,
+	} {
+		m := parse(t, codec.Options{}, oruHeader, "OBR|1||S1|T", "OBX|1|ST|A||"+text+"|||||F")
+		if got := m.Results[0].Value; got != want {
+			t.Errorf("%s: value %q, want %q", text, got, want)
+		}
+	}
+}

@@ -4,34 +4,37 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/assaybus/assaybus/codec"
 )
 
 // path is one entry of Options.SpecimenPath: "OBR-2", "SPM-2.1", "SPM-2.1.1".
 type path struct {
+	place                 codec.Place
 	segment               string
 	field, component, sub int
 }
 
-// hl7Paths are the entries that name a segment; those of ASTM are not ours.
-func hl7Paths(entries []string) []path {
+// readPaths are the entries that name a segment; those of ASTM, which have no
+// dash, are not ours. An entry of our form that leads nowhere is refused:
+// another specimen id would be taken in its place.
+func readPaths(entries []string) ([]path, error) {
 	var paths []path
 	for _, entry := range entries {
-		if p, ok := parsePath(entry); ok {
+		place, err := codec.ParsePlace(entry)
+		if err != nil {
+			return nil, err
+		}
+		p, ok := parsePath(place.Path)
+		if !ok && strings.Contains(place.Path, "-") {
+			return nil, fmt.Errorf("specimen_path: unknown place (got %q, want a segment of PID, SPM, SAC, ORC, OBR, QPD, QRD, QRF and a field, such as SPM-2.1)", entry)
+		}
+		if ok {
+			p.place = place
 			paths = append(paths, p)
 		}
 	}
-	return paths
-}
-
-// checkPaths refuses an entry that has the form of ours, a dash, and leads
-// nowhere: another specimen id would be taken in its place.
-func checkPaths(entries []string) error {
-	for _, entry := range entries {
-		if _, ok := parsePath(entry); !ok && strings.Contains(entry, "-") {
-			return fmt.Errorf("specimen_path: unknown place (got %q, want a segment of PID, SPM, SAC, ORC, OBR, QPD, QRD, QRF and a field, such as SPM-2.1)", entry)
-		}
-	}
-	return nil
+	return paths, nil
 }
 
 func parsePath(entry string) (path, bool) {
@@ -61,5 +64,5 @@ func (p path) query() bool { return p.segment == "QPD" || p.segment == "QRD" || 
 
 // follow is the id that a path leads to in a segment.
 func (w *walk) follow(p path, record []string) string {
-	return strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(at(record, p.field)), p.component), p.sub)))
+	return p.place.Of(strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(at(record, p.field)), p.component), p.sub))))
 }

@@ -121,9 +121,10 @@ func (s *session) block(ctx context.Context, token []byte) error {
 	}
 	verdict := byte(ack)
 	var end error
+	var around enclosed
 	for raw := range messages(token) {
 		var o outcome
-		if o, end = s.message(ctx, raw); o != stored && o != rejected && o != uncorrelated {
+		if o, end = s.message(ctx, raw, around.read(raw)); o != stored && o != rejected && o != uncorrelated {
 			verdict = nak
 		}
 		if !commits {
@@ -149,9 +150,9 @@ func (s *session) block(ctx context.Context, token []byte) error {
 	return end
 }
 
-// message gives one message to the host and appends its acknowledgements to
-// out. Its error ends the connection.
-func (s *session) message(ctx context.Context, raw []byte) (outcome, error) {
+// message gives one message of a batch, "" for none, to the host and appends
+// its acknowledgements to out. Its error ends the connection.
+func (s *session) message(ctx context.Context, raw []byte, batch string) (outcome, error) {
 	h := readMSH(raw)
 	if s.mllp.quirk != "" {
 		codec.NoteQuirk(s.host, s.mllp.quirk)
@@ -163,6 +164,7 @@ func (s *session) message(ctx context.Context, raw []byte) (outcome, error) {
 	if err != nil {
 		codec.Note(s.host, codec.EventBusy)
 	} else {
+		codec.NoteBatch(s.host, batch)
 		err = s.host.Receive(ctx, raw)
 	}
 	o, f, end := s.p.settle(&h, err)

@@ -100,6 +100,7 @@ func TestSpecimenPath(t *testing.T) {
 		{"", "A1"}, {"OBR-2", "R2"}, {"obr-3", "R3"}, {"SPM-2.1", "A1"}, {"SPM-2.1.2", "A2"}, {"SPM-2.2", "B"},
 		{"SAC-3", "K"}, {"PID-2", "P2"}, {"ORC-3", "O3"}, {"SPM-3 OBR-3", "R3"}, {"SPM-3", ""},
 		{"O.4.3", "A1"}, {"QPD-3", "A1"},
+		{"SPM-2/[0-9]+$", "1"}, {"SPM-2/[0-9]{2,}", ""}, {"SPM-2/[0-9]{2,} OBR-3", "R3"},
 	} {
 		m := parse(t, codec.Options{SpecimenPath: strings.Fields(c.paths)}, segments...)
 		if got := m.Results[0].Specimen; got != c.want {
@@ -113,13 +114,13 @@ func TestSpecimenPath(t *testing.T) {
 }
 
 func TestSpecimenPathThatLeadsNowhere(t *testing.T) {
-	for _, entry := range []string{"OBR-0", "OBR-x", "OBR-", "ZZZ-1", "SPM-2.1.1.1", "SPM-2.0", "-2", "O-4"} {
+	for _, entry := range []string{"OBR-0", "OBR-x", "OBR-", "ZZZ-1", "SPM-2.1.1.1", "SPM-2.0", "-2", "O-4", "SPM-2/[", "SPM-2/.*"} {
 		if _, err := hl7.New(codec.Options{SpecimenPath: []string{"SPM-2", entry}}); err == nil {
 			t.Errorf("%q was taken", entry)
 		}
 	}
-	if _, err := hl7.New(codec.Options{Continuation: "separate"}); err == nil {
-		t.Error("a misspelt continuation was taken")
+	if _, err := hl7.New(codec.Options{Continuation: "apart"}); err == nil {
+		t.Error("an unknown continuation was taken")
 	}
 }
 

@@ -66,7 +66,7 @@ type group struct {
 	calibration bool // says that it is calibration
 }
 
-func newWalk(t *text, o *codec.Options) *walk {
+func newWalk(t *text, p *Protocol) *walk {
 	m := &codec.Message{
 		Schema: codec.Schema, Protocol: Name, Charset: t.charset,
 		Records: t.records, Warnings: t.warn,
@@ -77,7 +77,7 @@ func newWalk(t *text, o *codec.Options) *walk {
 	if t.obr > 0 {
 		m.Orders = make([]codec.Order, 0, t.obr)
 	}
-	w := &walk{t: t, m: m, o: o, d: t.d, result: -1, paths: hl7Paths(o.SpecimenPath)}
+	w := &walk{t: t, m: m, o: &p.o, d: t.d, result: -1, paths: p.paths}
 	w.flags = make([]string, 0, t.obx)
 	return w
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/assaybus/assaybus/bridge/ingest"
+)
+
+// openSink opens the database that [service.ingest] writes to; after an error
+// the bus is closed too.
+func (s *service) openSink(ctx context.Context) error {
+	sink, err := ingest.Open(ctx, s.config.Ingest.Database)
+	if err != nil {
+		if s.page.socket != nil {
+			_ = s.page.socket.Close()
+		}
+		return errors.Join(err, s.closeBus())
+	}
+	s.sink = sink
+	return nil
+}
+
+// ingest takes results into the database, when there is one, until the
+// function that it returns is called. Instruments are served whatever happens
+// to it.
+func (s *service) ingest() (stop func()) {
+	if s.sink == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		i := ingest.New(ingest.Config{JetStream: s.bus.JetStream(), Sink: s.sink, Durable: s.config.Ingest.Durable, Log: s.log})
+		if err := i.Run(ctx); err != nil {
+			s.log.Error("results do not reach the database; they wait on the bus, and instruments are served", "error", err)
+		}
+		if err := s.sink.Close(); err != nil {
+			s.log.Error("close the database", "error", err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-over
+	}
+}
