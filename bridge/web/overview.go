@@ -32,6 +32,7 @@ type stateCount struct {
 type overviewPage struct {
 	base
 	Snapshot bridge.Snapshot
+	Streams  []bridge.StreamState // raw first
 	States   []stateCount
 	Rows     []row
 	All      int
@@ -90,6 +91,9 @@ func (s *site) overviewOf(snapshot bridge.Snapshot, query, state, sort string) o
 	p := overviewPage{
 		base: s.base(snapshot, "Overview", "overview"), Snapshot: snapshot, Rows: arrange(all, query, state, sort), All: len(all), Query: query, State: state, Sort: cmp.Or(sort, "state"),
 		Columns: []column{{"name", "Instrument", "ascending"}, {"state", "State", "ascending"}, {"last", "Last message", "descending"}, {"today", "Today", "descending"}},
+	}
+	for _, st := range slices.Backward(snapshot.Streams) {
+		p.Streams = append(p.Streams, st)
 	}
 	for _, word := range slices.Backward(bridge.States()) {
 		n := 0

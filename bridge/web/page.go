@@ -30,6 +30,7 @@ func parsePages() *template.Template {
 		"ago": ago, "size": size[int64], "usize": size[uint64], "count": count[uint64], "icount": count[int], "period": period, "stamp": stamp, "clock": clock,
 		"path": url.PathEscape, "spark": spark, "chart": chart, "stateHelp": stateHelp, "percent": func(f float64) string { return fmt.Sprintf("%.0f %%", 100*f) },
 		"title": func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
+		"skew":  func(ahead *float64) string { return fmt.Sprintf("%+.0f s", *ahead) },
 		"fill":  func(f float64) string { return fmt.Sprintf("%.1f", 100*min(max(f, 0), 1)) },
 	}).ParseFS(templateFiles, "templates/*.html"))
 }
