@@ -71,10 +71,10 @@ func (c *Counters) settle(now time.Time) {
 func (c *Counters) Attention(now time.Time) string {
 	recent := c.Problems.Last(now, 2)
 	switch {
-	case c.State == StateBlocked, c.State == StateRefusing, c.State == StateSilent:
-		return c.State + ": " + c.Problem
 	case c.Problem != "":
 		return c.Problem
+	case c.State == StateBlocked, c.State == StateRefusing, c.State == StateSilent:
+		return c.State
 	case recent > 0:
 		return fmt.Sprintf("%d messages failed or refused within two hours", recent)
 	}

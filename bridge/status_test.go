@@ -58,12 +58,12 @@ func TestSilentIsAState(t *testing.T) {
 	p := w.call("a1")
 	p.say(t, "WBC 1", "+")
 	c := w.counters("a1")
-	if c.State != bridge.StateSilent || !strings.Contains(c.Problem, "silent_after is 1ns") || !strings.HasPrefix(c.Attention(time.Now()), "silent: ") {
+	if c.State != bridge.StateSilent || !strings.Contains(c.Problem, "silent_after is 1ns") || c.Attention(time.Now()) != c.Problem {
 		t.Errorf("state %q, problem %q, attention %q", c.State, c.Problem, c.Attention(time.Now()))
 	}
 	w.bus.setSick(fmt.Errorf("disk full"))
 	p.say(t, "WBC 2", "-")
-	if c := w.counters("a1"); c.State != bridge.StateRefusing || c.Attention(time.Now()) != "refusing: disk full" {
+	if c := w.counters("a1"); c.State != bridge.StateRefusing || c.Attention(time.Now()) != "disk full" {
 		t.Errorf("state %q: silence hides what is worse", c.State)
 	}
 }

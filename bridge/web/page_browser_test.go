@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -36,7 +38,7 @@ instruments:
   - {id: cobas-e411, name: "Immunoassay", listen: "127.0.0.1:0", protocol: astm}
   - {id: bc-6800, name: "Haematology, night lab", listen: "127.0.0.1:0", protocol: hl7}
   - {id: au480, name: "Chemistry, main line", listen: "127.0.0.1:0", protocol: astm, silent_after: 1s}
-  - {id: cl-2000i, name: "Immunoassay, ward", listen: "127.0.0.1:0", protocol: hl7}
+  - {id: cl-2000i, name: "Immunoassay, ward", listen: "127.0.0.1:0", protocol: astm}
 `
 
 func newSession(t *testing.T) *session {
@@ -100,14 +102,40 @@ func (s *session) say(instrument, protocol string, raw string) {
 
 const hl7Message = "MSH|^~\\&|BC-6800|Lab|||20261123083600||ORU^R01|7|P|2.3.1||||||UNICODE\rPID|1||PID-4711||Roe^Jane\rOBR|1||SPEC-0816|00001^Automated Count^99MRC\rOBX|1|NM|6690-2^WBC^LN||9.81|10*9/L|4.00-10.00|N|||F\rOBX|2|NM|789-8^RBC^LN||4.41|10*12/L|3.50-5.50|N|||F\r"
 
-// play makes the laboratory look like one.
+// hold keeps a connection of an instrument open and says bytes on it, each
+// after the answer to the one before.
+func (s *session) hold(instrument string, bytes ...string) net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.server.Addr(instrument).String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	for _, out := range bytes {
+		if _, err := io.WriteString(c, out); err != nil {
+			s.t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 100)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// play makes the laboratory look like one: links that stand, a bad cable, a
+// transmission that broke off, one that fell silent.
 func (s *session) play() {
+	now := time.Now().UTC().Add(-7 * time.Second).Format("20060102150405")
 	s.say("xn1000", "astm", message)
-	s.say("xn1000", "astm", "H|\\^&|||XN-1000^00-14\rP|1||PID-4712||Doe^Ann\rO|1|SPEC-0817||^^^CBC\rR|1|^^^WBC|11.20|10*3/uL|4.0-10.0|H||F||||20261123083700\rR|2|^^^RBC|4.61|10*6/uL|3.8-5.8|N||F||||20261123083700\rR|3|^^^HGB|8.9|g/dL|12.0-16.0|L||F||||20261399083700\rR|4|^^^PLT|231|10*3/uL|150-400|N||F||||20261123083700\rL|1|N\r")
+	s.say("xn1000", "astm", "H|\\^&|||XN-1000^00-14^11001|||||||P|E1394-97|"+now+"\rP|1||PID-4712||Doe^Ann\rO|1|SPEC-0817||^^^CBC\rR|1|^^^WBC|11.20|10*3/uL|4.0-10.0|H||F||||20261123083700\rR|2|^^^RBC|4.61|10*6/uL|3.8-5.8|N||F||||20261123083700\rR|3|^^^HGB|8.9|g/dL|12.0-16.0|L||F||||20261399083700\rR|4|^^^PLT|231|10*3/uL|150-400|N||F||||20261123083700\rL|1|N\r")
 	s.say("bc-6800", "hl7", hl7Message)
 	s.say("au480", "astm", message)
 	s.say("cobas-e411", "astm", "H|\\^&|||cobas-e411\rP|1\rQ|1|^SPEC-0900||ALL\rL|1|N\r")
-	s.say("cl-2000i", "hl7", "NOT AN HL7 MESSAGE\r")
+	s.hold("xn1000", "\x05", "\x021H|\\^&\r\x0300\r\n", "\x021H|\\^&\r\x03E5\r\n")
+	s.hold("bc-6800")
+	s.hold("cobas-e411")
+	_ = s.hold("cl-2000i", "\x05", "\x021H|\\^&|||CL-2000i\rP|1\r\x17"+checksum("1H|\\^&|||CL-2000i\rP|1\r\x17")+"\r\n").Close()
 	past := make(map[string]bridge.Past)
 	for n, id := range []string{"xn1000", "cobas-e411", "bc-6800", "au480", "cl-2000i"} {
 		var h bridge.History
@@ -119,6 +147,15 @@ func (s *session) play() {
 		past[id] = bridge.Past{Hours: h}
 	}
 	s.board.Restore(past)
+}
+
+// checksum is a frame's (LIS01-A2 §6.3.3.2).
+func checksum(text string) string {
+	var sum byte
+	for _, c := range []byte(text) {
+		sum += c
+	}
+	return fmt.Sprintf("%02X", sum)
 }
 
 func TestPageInABrowser(t *testing.T) {
@@ -154,7 +191,7 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	b.click("#show")
 	b.await("#raw")
-	if text := b.ask(`document.body.innerText`); !strings.Contains(text, "SPEC-0815") || !strings.Contains(text, "␍") {
+	if text := b.ask(`document.body.innerText`); !strings.Contains(text, "SPEC-0815") || !strings.Contains(text, "NCR") {
 		t.Error("the content is not shown to who asks")
 	}
 	if log, err := os.ReadFile(s.audit); err != nil || strings.Count(string(log), "\n") != 1 {
@@ -253,12 +290,12 @@ func TestScreenshots(t *testing.T) {
 		name, path, theme string
 		width, height     int64
 	}{
-		{"overview-light", "/", "light", 1240, 860},
-		{"overview-dark", "/", "dark", 1240, 860},
+		{"overview-light", "/", "light", 1180, 830},
+		{"overview-dark", "/", "dark", 1180, 830},
 		{"overview-phone", "/", "light", 390, 844},
-		{"instrument", "/instruments/xn1000", "light", 1240, 1180},
-		{"message", "/messages/2", "light", 1240, 1240},
-		{"problems", "/problems", "light", 1240, 620},
+		{"instrument", "/instruments/xn1000", "light", 1180, 1100},
+		{"message", "/messages/2", "light", 1180, 1080},
+		{"problems", "/problems", "light", 1180, 560},
 	} {
 		b.theme(shot.theme)
 		b.size(shot.width, shot.height)

@@ -92,7 +92,7 @@ func TestMessageIsShownOnlyToWhoAsks(t *testing.T) {
 		t.Errorf("message %d; a view is written down that was none", seq)
 	}
 	code, body, header := l.ask(http.MethodPost, "/messages/1")
-	for _, want := range append(secrets(), "␍", `<td class="n">0</td>`, `<span class="delimiter">|</span>`, "10*3/uL") {
+	for _, want := range append(secrets(), `<span class="control">CR</span>`, `<td class="n">0</td>`, `<span class="delimiter">|</span>`, "10*3/uL") {
 		if code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%d, the content lacks %q", code, want)
 		}

@@ -78,14 +78,22 @@ func recordType(line []byte) string {
 	return string(line[:n])
 }
 
-// pieces makes bytes visible: control characters become their pictures, bytes
+// controlName is a control character's name: every font has its letters.
+func controlName(r rune) string {
+	if r == 0x7F {
+		return "DEL"
+	}
+	return strings.Fields("NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US")[r]
+}
+
+// pieces makes bytes visible: control characters become their names, bytes
 // that are not UTF-8 or do not print become \xXX, delimiters are told apart.
 func pieces(line []byte) []piece {
 	var out []piece
 	var text strings.Builder
 	sort := ""
 	put := func(s, as string) {
-		if as != sort && text.Len() > 0 {
+		if (as != sort || as == "control") && text.Len() > 0 {
 			out = append(out, piece{text.String(), sort})
 			text.Reset()
 		}
@@ -95,10 +103,8 @@ func pieces(line []byte) []piece {
 	for len(line) > 0 {
 		r, n := utf8.DecodeRune(line)
 		switch {
-		case r < 0x20:
-			put(string('␀'+r), "control")
-		case r == 0x7F:
-			put("␡", "control")
+		case r < 0x20 || r == 0x7F:
+			put(controlName(r), "control")
 		case r == utf8.RuneError && n == 1, r > 0x7F && !unicode.IsPrint(r):
 			for _, c := range line[:n] {
 				put(fmt.Sprintf(`\x%02X`, c), "control")

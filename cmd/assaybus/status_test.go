@@ -56,7 +56,7 @@ func TestStatus(t *testing.T) {
 	}
 	s.Instruments = append(s.Instruments, ill)
 	code, out = statusOf(t, s, token)
-	if code != exitFailed || !strings.Contains(out, "1 instrument: needs attention") || !strings.Contains(out, "refusing: disk full") || strings.Contains(out, "\x1b") {
+	if code != exitFailed || !strings.Contains(out, "1 instrument: needs attention") || !strings.Contains(out, "disk full") || strings.Contains(out, "\x1b") {
 		t.Errorf("exit %d with an ill instrument:\n%q", code, out)
 	}
 	s.Instruments, s.Store = nil, bridge.StoreState{Problem: "disk full: free some"}

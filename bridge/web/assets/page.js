@@ -7,7 +7,7 @@
   const button = document.getElementById("theme");
   const order = ["automatic", "light", "dark"];
   const now = () => document.documentElement.dataset.theme || "automatic";
-  const show = () => { button.textContent = "Theme: " + now(); };
+  const show = () => { button.lastElementChild.textContent = now(); };
   button.addEventListener("click", () => {
     const next = order[(order.indexOf(now()) + 1) % order.length];
     if (next === "automatic") delete document.documentElement.dataset.theme;
