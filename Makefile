@@ -16,6 +16,8 @@ ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 RACE_TIMEOUT ?= 20m
+AXE_VERSION := 4.14.1
+AXE := $(abspath .tmp/axe-$(AXE_VERSION))/package/axe.min.js
 VULNDB ?= https://vuln.go.dev
 
 .PHONY: help
@@ -34,6 +36,27 @@ test: ## Every test that needs only Go
 race: needs-cc ## The tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
 
+.PHONY: browser
+browser: needs-chromium $(AXE) ## The page in headless Chromium, with axe-core
+	AXE=$(AXE) go test -count=1 -tags browser -run 'Browser|Phone|Accessibility|Screenshots' ./bridge/web
+
+.PHONY: screenshots
+screenshots: needs-chromium ## The pictures of README, taken anew
+	SCREENSHOTS=$(abspath bridge/web/screenshots) go test -count=1 -tags browser -run Screenshots ./bridge/web
+
+.PHONY: needs-chromium
+needs-chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		echo "the page is tested in a browser and there is no Chromium: apt-get install chromium" >&2; \
+		exit 1; \
+	}
+
+$(AXE):
+	@command -v npm >/dev/null || { echo "axe-core comes from the npm registry and there is no npm: apt-get install npm" >&2; exit 1; }
+	@mkdir -p $(dir $(AXE))
+	cd $(dir $(AXE)).. && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
+	touch $@
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -48,6 +71,7 @@ lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
 	$(MAKE) race
+	$(MAKE) browser
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)

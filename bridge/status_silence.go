@@ -75,6 +75,8 @@ func (c *Counters) Attention(now time.Time) string {
 		return c.Problem
 	case c.State == StateBlocked, c.State == StateRefusing, c.State == StateSilent:
 		return c.State
+	case recent == 1:
+		return "a message failed or was refused within two hours"
 	case recent > 0:
 		return fmt.Sprintf("%d messages failed or refused within two hours", recent)
 	}

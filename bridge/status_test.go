@@ -105,7 +105,7 @@ func TestFailedIsAProblemOfTheHour(t *testing.T) {
 	w := start(t, callsUs)
 	w.call("a1").say(t, "bad", "+")
 	c := w.counters("a1")
-	if c.Problems.Last(time.Now(), 2) != 1 || c.LastProblem.IsZero() || !strings.Contains(c.Attention(time.Now()), "1 messages failed") {
+	if c.Problems.Last(time.Now(), 2) != 1 || c.LastProblem.IsZero() || !strings.Contains(c.Attention(time.Now()), "a message failed") {
 		t.Errorf("problems %v, attention %q", c.Problems, c.Attention(time.Now()))
 	}
 	if got := c.Attention(time.Now().Add(3 * time.Hour)); got != "" {

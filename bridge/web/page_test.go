@@ -26,7 +26,7 @@ func order(page string) string {
 
 func TestOverview(t *testing.T) {
 	l := newLab(t)
-	body := l.see("/", "Sysmex XN-1000 &lt;bench 2&gt;", `href="/instruments/a%2Fb%20c"`, "Taking messages", "5.0 GiB free", "<b>4</b> need attention", "124</b> messages today", "3 messages failed or refused")
+	body := l.see("/", "Sysmex XN-1000 &lt;bench 2&gt;", `href="/instruments/a%2Fb%20c"`, "Storing", "5.0 GiB free", "<b>4</b> need attention", "124</b> messages today", "3 messages failed or refused")
 	if got, want := order(body), "blocked refusing silent xn1000 a/b c"; got != want {
 		t.Errorf("order %q, want those who need attention first: %q", got, want)
 	}
@@ -46,7 +46,7 @@ func TestOverview(t *testing.T) {
 		}
 	}
 	l.snapshot.Store = bridge.StoreState{Problem: "disk full: free some"}
-	l.see("/", "Refusing messages", "disk full: free some")
+	l.see("/", "Refusing", "disk full: free some")
 }
 
 func TestInstrumentPage(t *testing.T) {
