@@ -15,10 +15,13 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+HOSTILETIME ?= 1m
 RACE_TIMEOUT ?= 20m
 AXE_VERSION := 4.14.1
 AXE := $(abspath .tmp/axe-$(AXE_VERSION))/package/axe.min.js
 VULNDB ?= https://vuln.go.dev
+# required: a database out of reach fails make check; else it is said and passed
+VULN ?= wanted
 
 .PHONY: help
 help: ## Show this list
@@ -57,6 +60,10 @@ $(AXE):
 	cd $(dir $(AXE)).. && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
 	touch $@
 
+.PHONY: postgres
+postgres: needs-cc ## The tests that run a PostgreSQL server of their own
+	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -70,8 +77,10 @@ lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 .PHONY: check
 check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
+	$(MAKE) vuln
 	$(MAKE) race
 	$(MAKE) browser
+	$(MAKE) postgres
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
@@ -88,9 +97,13 @@ chaos: ## Kill, stop, cut off, fill and damage; nothing acknowledged may be lost
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call (needs VULNDB, default https://vuln.go.dev)
-	@$(GOVULNCHECK) -db $(VULNDB) ./... || { status=$$?; \
-		((status == 3)) || echo "govulncheck could not run: it needs the database at $(VULNDB); without a network name a copy: make vuln VULNDB=file:///path/to/vulndb" >&2; \
-		exit $$status; }
+	@$(GOVULNCHECK) -db $(VULNDB) ./... || { status=$$?; ((status == 3)) && exit 3; \
+		echo "govulncheck DID NOT RUN: it needs the database at $(VULNDB); without a network name a copy: make vuln VULNDB=file:///path/to/vulndb" >&2; \
+		[[ "$(VULN)" != required ]]; }
+
+.PHONY: hostile
+hostile: ## Every kind of hostile peer at once, for HOSTILETIME (default 1m)
+	go test ./bridge -run 'TestHostile|TestMemory' -count 1 -v -hostile $(HOSTILETIME)
 
 .PHONY: bench
 bench: ## Every benchmark (BENCHTIME=1s)

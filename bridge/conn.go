@@ -42,6 +42,7 @@ type conn struct {
 	unsettled int      // bytes read since the last message was over
 	held      int64    // of the memory budget
 	broke     error    // of the memory budget: the connection ends
+	penalty   time.Duration
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
@@ -104,6 +105,7 @@ func (c *conn) await() error {
 	if len(c.pending) > 0 {
 		return nil
 	}
+	c.atone()
 	n, err := c.Conn.Read(c.first[:])
 	c.heard = time.Now()
 	c.pending = c.first[:n]
@@ -167,6 +169,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.broke != nil {
 		return 0, c.broke
 	}
+	c.atone()
 	n, err := c.Conn.Read(p)
 	c.heard, c.due = time.Now(), time.Time{}
 	c.broke = c.charge(n)
@@ -220,6 +223,7 @@ func (c *conn) Detected(protocol string) {
 
 // Count adds an event of the link; transmissions are announced.
 func (c *conn) Count(e codec.Event) {
+	c.offend(e)
 	c.status.update(func(s *Counters) {
 		s.Events[e]++
 		s.LastContact = time.Now()
@@ -263,12 +267,14 @@ func (c *conn) reception(raw []byte) Reception {
 func (c *conn) Receive(ctx context.Context, raw []byte) error {
 	defer c.settle()
 	r := c.reception(raw)
-	release, err := c.afford(ctx, raw)
+	bounded, cancel := c.server.store.bound(ctx)
+	defer cancel()
+	release, err := c.afford(bounded, raw)
 	if err != nil {
 		return c.refused(r, RefusedMemory, err)
 	}
 	defer release()
-	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
+	o, err := c.server.store.receive(bounded, c.inst, r, raw)
 	if errors.Is(err, ErrTooLarge) {
 		return c.tooLarge(ctx, r, len(raw))
 	}
@@ -319,6 +325,7 @@ func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
 // Incomplete keeps what arrived of a message that never ended.
 func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
 	defer c.settle()
+	c.penalty += penalty
 	r := c.reception(raw)
 	if errors.Is(why, codec.ErrTooLarge) {
 		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error

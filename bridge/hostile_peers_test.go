@@ -154,7 +154,9 @@ func (h *hostile) probes(t *testing.T) {
 	for _, id := range []string{"probe-auto", "probe-astm", "probe-hl7"} {
 		for n := range each {
 			nc := h.dial(t, id)
-			_ = nc.SetDeadline(time.Now().Add(100 * time.Millisecond))
+			if id != "probe-auto" { // which hangs up by itself
+				_ = nc.SetDeadline(time.Now().Add(100 * time.Millisecond))
+			}
 			if n%2 == 0 {
 				_ = tls.Client(nc, &tls.Config{ServerName: "bench.lab"}).Handshake()
 			} else {
@@ -200,7 +202,7 @@ func (h *hostile) random(t *testing.T) {
 	}
 	going.Wait()
 	for _, id := range []string{"random-auto", "random-astm", "random-hl7"} {
-		if c := h.counters(id); len(c.Messages) > 0 {
+		if c := h.counters(id); c.Messages["result"] > 0 {
 			t.Errorf("%s took %v for messages", id, c.Messages)
 		}
 	}

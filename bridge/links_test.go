@@ -56,6 +56,7 @@ func TestDialReconnects(t *testing.T) {
 // An instrument that spoke is alive: when its link breaks, for our own reasons
 // or its, it is called again after the first pause, however often that was.
 func TestDialBackoffForgetsAfterAWord(t *testing.T) {
+	t.Parallel()
 	l := loopback(t)
 	w := start(t, fmt.Sprintf("instruments:\n  - {id: d1, dial: '%s', protocol: lines}\n", l.Addr()))
 	w.bus.setSick(errors.New("full"))

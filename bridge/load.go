@@ -23,6 +23,7 @@ type options struct {
 	Protocol       string   `yaml:"protocol"`
 	Timezone       string   `yaml:"timezone"`
 	Charset        string   `yaml:"charset"`
+	Fallback       string   `yaml:"charset_fallback"`
 	Quirks         []string `yaml:"quirks"`
 	MaxMessage     Size     `yaml:"max_message"`
 	MaxFrame       Size     `yaml:"max_frame"`
@@ -33,6 +34,7 @@ type options struct {
 	SpecimenPath   []string `yaml:"specimen_path"`
 	CodeComponent  int      `yaml:"code_component"`
 	DecimalComma   bool     `yaml:"decimal_comma"`
+	ThousandsComma bool     `yaml:"thousands_comma"`
 	Dedupe         bool     `yaml:"dedupe"`
 	AckMode        string   `yaml:"ack_mode"`
 	StoreFailure   string   `yaml:"store_failure"`
@@ -153,7 +155,7 @@ func (s spec) build(protocols codec.Index) (*Instrument, error) {
 		Reject: s.Options.Unparsable == "reject", SilentAfter: time.Duration(s.Options.SilentAfter), spec: s,
 		Options: codec.Options{
 			Quirks: s.Options.Quirks, MaxMessage: int(s.Options.MaxMessage), MaxFrame: int(s.Options.MaxFrame), MessageTimeout: time.Duration(s.Options.MessageTimeout),
-			Location: zone, Charset: s.Options.Charset, DecimalComma: s.Options.DecimalComma, SpecimenPath: s.Options.SpecimenPath,
+			Location: zone, Charset: s.Options.Charset, DecimalComma: s.Options.DecimalComma, ThousandsComma: s.Options.ThousandsComma, Fallback: s.Options.Fallback, SpecimenPath: s.Options.SpecimenPath,
 			CodeComponent: s.Options.CodeComponent, AckMode: s.Options.AckMode, StoreFailure: s.Options.StoreFailure,
 			CommitAck: s.Options.CommitAck, Continuation: s.Options.Continuation,
 		},
@@ -186,6 +188,8 @@ func (s spec) check() error {
 		return fmt.Errorf("instrument %q: max_message is 1KiB to %s (got %s)", s.ID, Size(MaxMessage), s.Options.MaxMessage)
 	case s.Options.MaxFrame < 240 || s.Options.MaxFrame > s.Options.MaxMessage:
 		return fmt.Errorf("instrument %q: max_frame is 240B to max_message (got %s)", s.ID, s.Options.MaxFrame)
+	case s.Options.DecimalComma && s.Options.ThousandsComma:
+		return fmt.Errorf("instrument %q: a comma is either decimal_comma or thousands_comma", s.ID)
 	case s.Options.MessageTimeout < Duration(time.Second):
 		return fmt.Errorf("instrument %q: message_timeout is at least 1s (got %s)", s.ID, s.Options.MessageTimeout)
 	}

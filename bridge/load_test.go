@@ -54,6 +54,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"bad address", "instruments:\n  - {id: a, listen: '5001'}", "host:port"},
 		{"bad from", "instruments:\n  - {id: a, listen: ':1', from: [bench]}", "10.1.2.0/24"},
 		{"bad zone", "instruments:\n  - {id: a, listen: ':1', timezone: Mars/Base}", "Africa/Harare"},
+		{"two commas", "instruments:\n  - {id: a, listen: '127.0.0.1:1', decimal_comma: true, thousands_comma: true}", "either decimal_comma or thousands_comma"},
+		{"bad fallback", "instruments:\n  - {id: a, listen: '127.0.0.1:1', charset_fallback: klingon}", "unknown charset_fallback"},
 		{"bad size", "instruments:\n  - {id: a, listen: ':1', max_message: big}", "not a size"},
 		{"size over the bus", "instruments:\n  - {id: a, listen: ':1', max_message: 64MiB}", "1KiB to 15MiB"},
 		{"negative timeout", "instruments:\n  - {id: a, listen: ':1', message_timeout: -5s}", "not a duration"},

@@ -48,6 +48,7 @@ const (
 	Same    Verdict = "same"    // what was published last is what would be published now
 	Changed Verdict = "changed" // it is not
 	Missing Verdict = "missing" // nothing was published, and nothing says why
+	Fresh   Verdict = "fresh"   // nothing was published yet: a live session may be about to
 	Gone    Verdict = "gone"    // what was published has been removed by age
 	Repeat  Verdict = "repeat"  // byte for byte a message that was published from another reception
 	Unknown Verdict = "unknown" // the instrument is not in the file: with which options to decode is not known
@@ -92,6 +93,7 @@ func (r *Replay) messages(ctx context.Context, yield func(Replayed, error) bool)
 	q := r.Selection.query(span.Last)
 	p := Position{Stream: q.Stream, Last: q.To}
 	var x *index
+	pace := turns{began: time.Now()}
 	for m, err := range r.Archive.Scan(ctx, q) {
 		if err != nil {
 			return err
@@ -100,6 +102,9 @@ func (r *Replay) messages(ctx context.Context, yield func(Replayed, error) bool)
 			return nil
 		}
 		r.progress(&p, m)
+		if err := pace.rest(ctx); err != nil {
+			return err
+		}
 		if x == nil || m.Sequence >= x.end {
 			if x, err = r.newIndex(ctx, m); err != nil {
 				return err
@@ -124,6 +129,28 @@ func (r *Replay) progress(p *Position, m Stored) {
 	if r.Progress != nil {
 		r.Progress(*p)
 	}
+}
+
+// turns lets live links go first where replay shares their processors and
+// their bus: after a stretch of work it rests for half as long.
+type turns struct{ began time.Time }
+
+const (
+	workStretch = 10 * time.Millisecond
+	restStretch = workStretch / 2
+)
+
+func (t *turns) rest(ctx context.Context) error {
+	if time.Since(t.began) < workStretch {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(restStretch):
+	}
+	t.began = time.Now()
+	return nil
 }
 
 // one derives m again and judges it, unless the selection leaves it out.
@@ -163,6 +190,8 @@ func (r *Replay) one(ctx context.Context, x *index, m Stored) (f Replayed, selec
 		f.Verdict = Repeat
 	case x.aged(m.At):
 		f.Verdict, f.Revision = Gone, max(f.Revision, 1)
+	case m.At.After(x.oldest.Now.Add(-settled)):
+		f.Verdict = Fresh
 	default:
 		f.Verdict = Missing
 	}

@@ -29,6 +29,7 @@ type Span struct {
 	First, Last uint64 // sequences
 	Messages    uint64
 	FirstAt     time.Time // when the first was stored
+	Now         time.Time // the server's clock
 }
 
 // Query says which messages of a stream to read.

@@ -47,6 +47,9 @@ const (
 	// repeatWindow is the stream's dedupe window with a margin for clocks:
 	// within it a repeat is not stored again.
 	repeatWindow = 11 * time.Minute
+	// settled is the age at which no live session is still at work on a raw
+	// message: twice the longest patience.
+	settled = 30 * time.Second
 )
 
 // newIndex reads the headers of LAB_PARSED from shortly before first was
@@ -70,11 +73,15 @@ func (r *Replay) newIndex(ctx context.Context, first Stored) (*index, error) {
 		Since: first.At.Add(-repeatWindow), To: span.Last, HeadersOnly: true,
 	}
 	p := Position{Stream: q.Stream, Last: q.To}
+	pace := turns{began: time.Now()}
 	for m, err := range r.Archive.Scan(ctx, q) {
 		if err != nil {
 			return nil, err
 		}
 		r.progress(&p, m)
+		if err := pace.rest(ctx); err != nil {
+			return nil, err
+		}
 		raw, err := strconv.ParseUint(m.Get(subjects.HeaderRawSequence), 10, 64)
 		if err != nil {
 			continue // nothing was kept of a message over the limit

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,73 +16,6 @@ import (
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/subjects"
 )
-
-// shelf is an Archive in memory over what a bus was given.
-type shelf struct {
-	*bus
-	limit int
-	lost  map[uint64]bool // sequences of LAB_PARSED that age out between two looks
-	began time.Time
-	scans int
-}
-
-// rows are what a stream holds; each counts its own from 1.
-func (s *shelf) rows(stream string) []bridge.Stored {
-	var all []bridge.Stored
-	for n, p := range s.in(stream) {
-		header := map[string][]string{subjects.HeaderMsgID: {p.ID}}
-		for name, value := range p.Header {
-			header[name] = []string{value}
-		}
-		all = append(all, bridge.Stored{
-			Stream: stream, Subject: p.Subject, Sequence: uint64(n + 1), At: s.began.Add(time.Duration(n) * time.Second), Header: header, Body: p.Body,
-		})
-	}
-	return all
-}
-
-func (s *shelf) Span(_ context.Context, stream string) (bridge.Span, error) {
-	n := uint64(len(s.rows(stream)))
-	return bridge.Span{First: 1, Last: n, Messages: n, FirstAt: s.began}, nil
-}
-
-func (s *shelf) Scan(_ context.Context, q bridge.Query) iter.Seq2[bridge.Stored, error] {
-	s.scans++
-	return func(yield func(bridge.Stored, error) bool) {
-		for _, m := range s.rows(q.Stream) {
-			if m.Sequence >= q.From && m.Sequence <= q.To && !m.At.Before(q.Since) && !yield(m, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (s *shelf) Get(_ context.Context, stream string, sequence uint64) (bridge.Stored, error) {
-	if all := s.rows(stream); sequence <= uint64(len(all)) && !s.lost[sequence] {
-		return all[sequence-1], nil
-	}
-	return bridge.Stored{}, bridge.ErrNotStored
-}
-
-func (s *shelf) MaxPayload() int { return s.limit }
-
-// Publish refuses what is over the limit, as NATS does.
-func (s *shelf) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt, error) {
-	if bridge.WireSize(p) > s.limit {
-		return bridge.Receipt{}, bridge.ErrTooLarge
-	}
-	receipt, err := s.bus.Publish(ctx, p)
-	for n, other := range s.in(p.Stream) {
-		if other.ID == p.ID {
-			receipt.Sequence = uint64(n + 1)
-		}
-	}
-	return receipt, err
-}
-
-func newShelf(limit int) *shelf {
-	return &shelf{bus: &bus{}, limit: limit, began: time.Date(2026, 11, 23, 6, 36, 0, 0, time.UTC)}
-}
 
 // live keeps messages as a session does.
 func (s *shelf) live(t *testing.T, protocol codec.Protocol, messages ...string) {
@@ -269,6 +202,44 @@ func TestReplayShrinksAsLive(t *testing.T) {
 	}
 }
 
+// Raw was kept and nothing more: missing, unless a live session may still be
+// at work on it. What was missing is published as revision 1, once.
+func TestReplayOfWhatWasNeverPublished(t *testing.T) {
+	s := newShelf(1 << 20)
+	s.live(t, lines{}, "a", "b", "c")
+	s.stored = slices.DeleteFunc(s.stored, func(p bridge.Publication) bool {
+		return p.Stream == subjects.StreamParsed && p.Header[subjects.HeaderRawSequence] == "3"
+	})
+	r := s.replay(lines{})
+	r.Run = "run"
+	if got := strings.Join(verdicts(t, r), ","); got != "1 same,2 same,3 missing" {
+		t.Errorf("got %s", got)
+	}
+	s.began = s.began.Add(3599 * time.Second)
+	s.now = s.began.Add(29 * time.Second)
+	if got := strings.Join(verdicts(t, r), ","); got != "1 same,2 same,3 fresh" {
+		t.Errorf("at once: got %s", got)
+	}
+	s.now = s.began.Add(time.Minute)
+	for m, err := range r.Messages(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Verdict == bridge.Missing {
+			if took, err := bridge.NewRepublisher(s, "run", nil, 0).Publish(t.Context(), m); err != nil || !took {
+				t.Fatalf("publish: %v %v", took, err)
+			}
+		}
+	}
+	all := s.in(subjects.StreamParsed)
+	if last := all[len(all)-1]; len(all) != 3 || last.Header[subjects.HeaderRevision] != "1" || last.Header[subjects.HeaderRawSequence] != "3" {
+		t.Errorf("published %d, the last with %v", len(all), last.Header)
+	}
+	if got := strings.Join(verdicts(t, r), ","); got != "1 same,2 same,3 same" {
+		t.Errorf("afterwards: got %s", got)
+	}
+}
+
 // What ages out while replay looks is gone, not an error.
 func TestReplayWhileMessagesAgeOut(t *testing.T) {
 	s := newShelf(1 << 20)
@@ -327,7 +298,10 @@ func TestRepublisherPace(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stop := errors.New("stop")
 		cancel(stop)
-		for m := range s.replay(lines{}).Messages(t.Context()) {
+		for m, err := range s.replay(lines{}).Messages(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := p.Publish(ctx, m); !errors.Is(err, stop) {
 				t.Errorf("after the end: %v, want %v", err, stop)
 			}

@@ -169,6 +169,7 @@ func (s *Server) session(ctx context.Context, c *conn) {
 	defer s.sessions.Done()
 	c.announce(LinkEvent{Event: subjects.EventConnected})
 	err := c.serve(ctx)
+	c.atone() // in its place, which nobody else has meanwhile
 	_ = c.Conn.Close()
 	s.mu.Lock()
 	delete(s.conns, c)

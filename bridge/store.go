@@ -42,9 +42,19 @@ const (
 // disk. The instrument's own cancellation does not stop it: only the patience
 // does.
 func (s *Store) Receive(ctx context.Context, i *Instrument, r Reception, raw []byte) (Outcome, error) {
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
+	return s.receive(ctx, i, r, raw)
+}
+
+// bound is the one deadline that covers everything before a reply.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+}
+
+// receive is Receive within the deadline of ctx.
+func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []byte) (Outcome, error) {
+	began := time.Now()
 	var o Outcome
 	kept, err := s.keep(ctx, r, raw)
 	if err != nil {
@@ -88,7 +98,7 @@ func (s *Store) shrink(ctx context.Context, i *Instrument, r Reception, raw []by
 // Refused records that a message over the instrument's limit was refused.
 // Nothing of it is kept.
 func (s *Store) Refused(ctx context.Context, i *Instrument, r Reception, size int) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	r.Incomplete = subjects.ReasonOversize
 	cause := fmt.Errorf("%w of %s: raise max_message of instrument %q or make it send less", codec.ErrTooLarge, Size(i.Options.MaxMessage), i.ID)

@@ -154,7 +154,9 @@ type Options struct {
 	SendFrame      int            // bytes of text in a frame we send; 0 = 240 (E1381-95)
 	Location       *time.Location // zone of times without one; nil = UTC
 	Charset        string         // overrides what the message says; "" = trust it
+	Fallback       string         // charset of bytes that no message explains; "" = windows-1252
 	DecimalComma   bool           // "5,9" is a number and "161.152" has a thousands point
+	ThousandsComma bool           // "161,152" is a number; not together with DecimalComma
 	SpecimenPath   []string       // where the specimen id is, first non-empty wins: "O.4.3", "SPM-2/[0-9]{6,}$"; see [Place]
 	CodeComponent  int            // component of R.3 or OBX-3 that is the test code; 0 = by the protocol's rule
 	AckMode        string         // HL7: "" or auto, original, enhanced, always_aa, never
@@ -204,6 +206,17 @@ func (o Options) WithDefaults() Options {
 		o.Location = time.UTC
 	}
 	return o
+}
+
+// Comma is what the options say of a comma in a number.
+func (o Options) Comma() Comma {
+	switch {
+	case o.DecimalComma:
+		return CommaDecimal
+	case o.ThousandsComma:
+		return CommaThousands
+	}
+	return CommaUnknown
 }
 
 // Has reports whether the quirk is switched on.

@@ -86,6 +86,9 @@ func (x Index) Build(name string, o Options) (Protocol, error) {
 	if err := use.checkQuirks(o.Quirks); err != nil {
 		return nil, err
 	}
+	if o.Fallback != "" && !KnownCharset(o.Fallback) {
+		return nil, fmt.Errorf("unknown charset_fallback %q: use an IANA name such as windows-1251 or gb18030", o.Fallback)
+	}
 	if o.Charset != "" && !KnownCharset(o.Charset) {
 		return nil, fmt.Errorf("unknown charset %q: take an IANA name such as windows-1252, GBK or Shift_JIS", o.Charset)
 	}

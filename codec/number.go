@@ -6,6 +6,16 @@ import (
 	"strings"
 )
 
+// Comma is what a comma in a number of an instrument means.
+type Comma int
+
+// What a comma can be.
+const (
+	CommaUnknown   Comma = iota // nobody said
+	CommaDecimal                // "5,9", and a point groups thousands
+	CommaThousands              // "161,152"
+)
+
 // Number reads value as a number with an optional comparator (< > <= >=; ≤
 // and ≥ are written <= and >=). It never guesses: number is nil and
 // comparator empty for everything that is not one plain number, such as
@@ -13,19 +23,20 @@ import (
 // [WarnAmbiguousNumber] when there is one number, but its comma or point may
 // be decimal as well as thousands.
 //
-// Without decimalComma the point is decimal, and commas are thousands where
+// With [CommaUnknown] the point is decimal, and commas are thousands where
 // they can be nothing else ("1,234.5", "1,234,567"); "161,152" and "5,9" are
-// ambiguous. With decimalComma the two change places: "5,9" is 5.9,
-// "161.152" is 161152 and "5.9" is ambiguous. A single digit behind a plus
-// sign is a grade, not a number ("+1" of a urine strip).
-func Number(value string, decimalComma bool) (number *float64, comparator string, warn string) {
+// ambiguous. With [CommaThousands] "161,152" is 161152; "5,9" stays ambiguous.
+// With [CommaDecimal] the two change places: "5,9" is 5.9, "161.152" is 161152
+// and "5.9" is ambiguous. A single digit behind a plus sign is a grade, not a
+// number ("+1" of a urine strip).
+func Number(value string, comma Comma) (number *float64, comparator string, warn string) {
 	text := strings.TrimSpace(value)
 	comparator, text = cutComparator(text)
 	mantissa, exponent, ok := cutExponent(text)
 	if !ok || grade(text) {
 		return nil, "", ""
 	}
-	plain, state := normalise(mantissa, decimalComma)
+	plain, state := normalise(mantissa, comma)
 	switch state {
 	case notNumber:
 		return nil, "", ""
@@ -91,11 +102,12 @@ const (
 )
 
 // normalise writes a mantissa the way strconv reads it.
-func normalise(mantissa string, decimalComma bool) (string, reading) {
+func normalise(mantissa string, comma Comma) (string, reading) {
 	sign, digits := "", mantissa
 	if mantissa != "" && (mantissa[0] == '-' || mantissa[0] == '+') {
 		sign, digits = mantissa[:1], mantissa[1:]
 	}
+	decimalComma := comma == CommaDecimal
 	decimal, thousands := ".", ","
 	if decimalComma {
 		decimal, thousands = ",", "."
@@ -117,7 +129,7 @@ func normalise(mantissa string, decimalComma bool) (string, reading) {
 	case grouped(whole, thousands):
 		// One point in thousands position is what the option is about; one
 		// comma without it may as well be a decimal comma nobody configured.
-		if groups == 1 && !hasFraction && !decimalComma {
+		if groups == 1 && !hasFraction && comma == CommaUnknown {
 			return "", ambiguous
 		}
 		return sign + strings.ReplaceAll(whole, thousands, "") + "." + fraction, certain

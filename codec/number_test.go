@@ -12,7 +12,7 @@ func TestNumber(t *testing.T) {
 	const none = "none"
 	tests := []struct {
 		value      string
-		comma      bool
+		comma      codec.Comma
 		want       string // the number as strconv writes it, or none
 		comparator string
 		warn       string
@@ -40,14 +40,14 @@ func TestNumber(t *testing.T) {
 		{value: "0,123", want: none, warn: codec.WarnAmbiguousNumber},
 		{value: "<0,5", want: none, warn: codec.WarnAmbiguousNumber},
 		{value: "1.234,5", want: none},
-		{value: "5,9", comma: true, want: "5.9"},
-		{value: "40,00", comma: true, want: "40"},
-		{value: "161.152", comma: true, want: "161152"},
-		{value: "1.234,5", comma: true, want: "1234.5"},
-		{value: ">8", comma: true, want: "8", comparator: ">"},
-		{value: "2,52E+3", comma: true, want: "2520"},
-		{value: "5.9", comma: true, want: none, warn: codec.WarnAmbiguousNumber},
-		{value: "1,234.5", comma: true, want: none},
+		{value: "5,9", comma: codec.CommaDecimal, want: "5.9"},
+		{value: "40,00", comma: codec.CommaDecimal, want: "40"},
+		{value: "161.152", comma: codec.CommaDecimal, want: "161152"},
+		{value: "1.234,5", comma: codec.CommaDecimal, want: "1234.5"},
+		{value: ">8", comma: codec.CommaDecimal, want: "8", comparator: ">"},
+		{value: "2,52E+3", comma: codec.CommaDecimal, want: "2520"},
+		{value: "5.9", comma: codec.CommaDecimal, want: none, warn: codec.WarnAmbiguousNumber},
+		{value: "1,234.5", comma: codec.CommaDecimal, want: none},
 		{value: "", want: none},
 		{value: " ", want: none},
 		{value: "<", want: none},
@@ -83,6 +83,11 @@ func TestNumber(t *testing.T) {
 		{value: "٣", want: none},
 		{value: "<>5", want: none},
 		{value: "--5", want: none},
+		{value: "161,152", comma: codec.CommaThousands, want: "161152"},
+		{value: "< 1,000", comma: codec.CommaThousands, want: "1000", comparator: "<"},
+		{value: "1,234,567.5", comma: codec.CommaThousands, want: "1234567.5"},
+		{value: "5,9", comma: codec.CommaThousands, want: none, warn: codec.WarnAmbiguousNumber},
+		{value: "5.9", comma: codec.CommaThousands, want: "5.9"},
 	}
 	for _, tt := range tests {
 		n, comparator, warn := codec.Number(tt.value, tt.comma)
@@ -102,7 +107,7 @@ func TestNumberAgreesWithStrconv(t *testing.T) {
 		f := rapid.Float64Range(-1e15, 1e15).Draw(t, "f")
 		text := strconv.FormatFloat(f, 'f', 3, 64)
 		want, _ := strconv.ParseFloat(text, 64)
-		if got, _, _ := codec.Number(text, false); got == nil || *got != want {
+		if got, _, _ := codec.Number(text, codec.CommaUnknown); got == nil || *got != want {
 			t.Fatalf("Number(%q) = %v, want %v", text, got, want)
 		}
 	})
@@ -110,11 +115,12 @@ func TestNumberAgreesWithStrconv(t *testing.T) {
 
 func FuzzNumber(f *testing.F) {
 	for _, seed := range []string{"5.9", "< 839", "161,152", "2.52E+3", "+++", "1e999", "≤ 3", "-.e5"} {
-		f.Add(seed, false)
-		f.Add(seed, true)
+		for comma := range 3 {
+			f.Add(seed, uint8(comma))
+		}
 	}
-	f.Fuzz(func(t *testing.T, value string, comma bool) {
-		n, comparator, warn := codec.Number(value, comma)
+	f.Fuzz(func(t *testing.T, value string, comma uint8) {
+		n, comparator, warn := codec.Number(value, codec.Comma(comma%3))
 		if n == nil && comparator != "" {
 			t.Errorf("a comparator %q without a number", comparator)
 		}

@@ -39,7 +39,7 @@ var WarningHelp = map[string]string{
 	WarnBadTimestamp:    "a time that does not exist was left out",
 	WarnBadBytes:        "bytes that are not of the stated charset became U+FFFD; the raw message keeps them",
 	WarnUnknownCharset:  "the message names a charset that is not known; the fallback was used",
-	WarnAmbiguousNumber: "a comma or point may be decimal or thousands: no number was given; set decimal_comma",
+	WarnAmbiguousNumber: "a comma or point may be decimal or thousands: no number was given; set decimal_comma or thousands_comma",
 	WarnRecordsElided:   "the parsed message was too large for the bus with its records; the raw message has them",
 	WarnDelimiters:      "the header's delimiters are missing, doubled or impossible; the usual ones were used",
 

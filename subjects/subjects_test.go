@@ -112,3 +112,21 @@ func TestServicesAreOutsideTheStreams(t *testing.T) {
 		}
 	}
 }
+
+func TestBaseID(t *testing.T) {
+	const base = "main.xn.0123"
+	for _, tt := range []struct{ id, subject, run string }{
+		{base, "lab.parsed.main.xn.result", ""},
+		{subjects.FailedID(base, subjects.ReasonUnparsable), subjects.Failed("main", "xn", subjects.ReasonUnparsable), ""},
+		{subjects.ReplayID(base, "r1"), "lab.parsed.main.xn.result", "r1"},
+		{subjects.ReplayID(base, "r1"), "lab.failed.main.xn.unparsable", "r1"},
+		{subjects.ReplayID(base, "r1"), "test.main.xn.failed", "r1"},
+	} {
+		if got := subjects.BaseID(tt.id, tt.subject, tt.run); got != base {
+			t.Errorf("BaseID(%q, %q, %q) = %q, want %q", tt.id, tt.subject, tt.run, got, base)
+		}
+	}
+	if got := subjects.BaseID(base+".unparsable", "lab.parsed.main.xn.result", ""); got != base+".unparsable" {
+		t.Errorf("a parsed message's id lost its end: %q", got)
+	}
+}

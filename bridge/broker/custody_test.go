@@ -60,6 +60,7 @@ func bid(t *testing.T, c net.Conn) byte {
 // The instrument's ENQ is refused while the store is away, and taken again
 // within two seconds of its return.
 func TestENQFollowsTheStore(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	folder, port := s.StoreDir(), s.Addr().(*net.TCPAddr).Port
 	b := open(t, external(s))
@@ -80,6 +81,7 @@ func TestENQFollowsTheStore(t *testing.T) {
 
 // The same over the embedded server, which ends and is replaced in-process.
 func TestENQFollowsTheEmbeddedServer(t *testing.T) {
+	t.Parallel()
 	b := open(t, config(t))
 	c := analyzer(t, b)
 	if got := bid(t, c); got != 0x06 {

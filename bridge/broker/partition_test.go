@@ -76,6 +76,7 @@ func (w *way) setCut() {
 // A server behind a partition answers nothing and hangs up on nobody. The bus
 // finds that out by itself and goes on with another server of the list.
 func TestPartitionedServerIsLeft(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	ways := map[string]*way{}
 	var urls []string

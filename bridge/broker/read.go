@@ -46,8 +46,9 @@ func (a *Archive) Span(ctx context.Context, stream string) (bridge.Span, error) 
 	if err != nil {
 		return bridge.Span{}, streamError(stream, err)
 	}
-	st := s.CachedInfo().State
-	return bridge.Span{First: st.FirstSeq, Last: st.LastSeq, Messages: st.Msgs, FirstAt: st.FirstTime}, nil
+	info := s.CachedInfo()
+	st := info.State
+	return bridge.Span{First: st.FirstSeq, Last: st.LastSeq, Messages: st.Msgs, FirstAt: st.FirstTime, Now: info.TimeStamp}, nil
 }
 
 // Get reads one message by its sequence; an error wraps

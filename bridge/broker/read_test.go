@@ -94,9 +94,9 @@ func TestScan(t *testing.T) {
 			t.Errorf("%+v %v", m, err)
 		}
 	}
-	for m := range a.Scan(t.Context(), bridge.Query{Stream: subjects.StreamRaw, To: 3, HeadersOnly: true}) {
-		if len(m.Body) > 0 {
-			t.Error("the body came too")
+	for m, err := range a.Scan(t.Context(), bridge.Query{Stream: subjects.StreamRaw, To: 3, HeadersOnly: true}) {
+		if err != nil || len(m.Body) > 0 {
+			t.Errorf("%d bytes of the body came too, %v", len(m.Body), err)
 		}
 	}
 	noConsumers(t, b)
@@ -122,7 +122,10 @@ func TestScanInterrupted(t *testing.T) {
 	const n = 600
 	fill(t, b, n)
 	q := bridge.Query{Stream: subjects.StreamRaw, To: n}
-	for range a.Scan(t.Context(), q) {
+	for _, err := range a.Scan(t.Context(), q) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	noConsumers(t, b)

@@ -24,6 +24,7 @@ const (
 	scrubRest    = time.Hour              // between two rounds
 	scrubRetry   = 5 * time.Second        // when the bus does not answer
 	scrubTimeout = 2 * time.Second        // for one message
+	scrubTries   = 3                      // without an answer, before a round is given up
 	scrubSettle  = 100 * time.Millisecond // after Open, before the slow round
 )
 
@@ -139,6 +140,7 @@ func (s *scrubber) run(ctx context.Context) {
 // when it begins; false means that ctx ended.
 func (s *scrubber) round(ctx context.Context, stream string) (Damage, bool) {
 	var found Damage
+	silent := 0 // tries without an answer from a bus that is well
 	first, last, ok := s.bounds(ctx, stream)
 	for seq := first; ok && seq <= last; seq++ {
 		_, err := s.read(ctx, stream, seq)
@@ -154,11 +156,19 @@ func (s *scrubber) round(ctx context.Context, stream string) (Damage, bool) {
 			if found.add(seq); found.Messages == 1 {
 				s.bus.damaged(stream, found) // now: the rest of the round may take hours
 			}
-		case err != nil:
-			seq-- // once more, when the bus answers
+		case err != nil && s.bus.Healthy() != nil:
+			seq-- // once more, when the bus is well
 			if !sleep(ctx, scrubRetry) {
 				return found, false
 			}
+		case err != nil:
+			if silent++; silent >= scrubTries {
+				s.bus.log.Warn("stored messages cannot be read back, damage would not be noticed; permit $JS.API.STREAM.MSG.GET.* to this user", "stream", stream, "error", err)
+				return found, ctx.Err() == nil
+			}
+			seq--
+		default:
+			silent = 0
 		}
 		if !sleep(ctx, scrubPace) {
 			return found, false

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/subjects"
@@ -96,6 +98,7 @@ func TestRotIsNoticed(t *testing.T) {
 			},
 		} {
 			t.Run(stream+" "+name, func(t *testing.T) {
+				t.Parallel()
 				var l logBuffer
 				c := stored(t, n)
 				damage(t, c)
@@ -238,5 +241,45 @@ func TestDigestIsHeldAgainstBytes(t *testing.T) {
 			}
 			eventually(t, 5*time.Second, "damage found", func() bool { return stats(b, subjects.StreamRaw).Damage == want })
 		})
+	}
+}
+
+// The largest message that fits is read back like any other.
+func TestLargestMessageIsReadBack(t *testing.T) {
+	var l logBuffer
+	c := config(t)
+	c.Log = l.logger(slog.LevelWarn)
+	b := open(t, c)
+	p := raw(1)
+	p.Body = bytes.Repeat([]byte{'x'}, bridge.MaxMessage)
+	p.Header[subjects.HeaderDigest] = bridge.Digest([]byte("something else"))
+	publish(t, b, p)
+	shut(t, b)
+	if got, want := stats(open(t, c), subjects.StreamRaw).Damage, (broker.Damage{Messages: 1, First: 1, Last: 1}); got != want {
+		t.Errorf("got %+v, want %+v; the log says %q", got, want, l.String())
+	}
+}
+
+// An external bus that does not let us read is said once; it is no damage, and
+// messages are stored all the same.
+func TestReadingBackNotPermitted(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "lab", Password: "lab", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.MSG.GET.>"}},
+		}}}
+	})
+	var l logBuffer
+	c := external(s)
+	c.URL = "nats://lab:lab@" + s.Addr().String()
+	c.Log = l.logger(slog.LevelWarn)
+	b := open(t, c)
+	publish(t, b, raw(1))
+	shut(t, b)
+	b = open(t, c)
+	eventually(t, 30*time.Second, "warning", func() bool { return strings.Contains(l.String(), "cannot be read back") })
+	publish(t, b, raw(2))
+	if got := stats(b, subjects.StreamRaw); got.Damage.Messages != 0 || strings.Contains(l.String(), "are damaged") {
+		t.Errorf("got %+v; the log says %q", got, l.String())
 	}
 }

@@ -17,9 +17,8 @@ const minKey = 32
 func readSecret(setting, path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			err = at.Err // without the path, which is said already
 		}
 		return nil, fmt.Errorf("%s: %s: %w; name a file that this user may read", setting, path, err)
 	}

@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -104,16 +103,6 @@ func blood(k, results int) codec.Message {
 		m.Records = append(m.Records, []string{"R", fmt.Sprint(n + 1), "^^^^" + code + "^1", value, "10*3/uL", "4.00 - 10.00", "N", "", "F", "", "tech1", "", "20261123083600"})
 	}
 	return m
-}
-
-// marshal is v as JSON.
-func marshal(t testing.TB, v any) []byte {
-	t.Helper()
-	body, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
 }
 
 // publishHistory adds to the messages of publishMany: ten repeats, ten

@@ -3,7 +3,6 @@ package ingest_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 
 	"github.com/assaybus/assaybus/bridge"
@@ -38,25 +37,25 @@ func ExampleSink() {
 	ctx := context.Background()
 	folder, err := os.MkdirTemp("", "assaybus-example-")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer os.RemoveAll(folder)
 	bus, err := broker.Open(ctx, broker.Config{Data: folder, Listen: broker.ListenNone})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer bus.Close(ctx)
 	for _, id := range []string{"1", "2"} { // the same message twice, as an instrument repeats it
 		p := bridge.Publication{Stream: subjects.StreamParsed, Subject: subjects.Parsed("main", "xn1000", "result"), ID: id, Body: []byte(
 			`{"schema":"assaybus.message/1","id":"m1","kind":"result","results":[{"specimen":"24-0815","code":"WBC","value":"5.90","units":"10*3/uL","record":4}]}`)}
 		if _, err := bus.Publish(ctx, p); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 	}
 
 	sink := &worklist{digests: map[string]string{}, values: map[string]string{}}
 	if err := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: sink, Durable: "worklist", UntilEmpty: true}).Run(ctx); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(sink.values)
 	// Output: map[24-0815 WBC:5.90 10*3/uL]

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge/broker"
@@ -355,5 +356,43 @@ func TestEndInMidBatch(t *testing.T) {
 	}
 	if got := lines(t, db, "SELECT count(*), count(DISTINCT specimen) FROM results"); !slices.Equal(got, []string{"800|800"}) {
 		t.Errorf("results %v, want 800|800", got)
+	}
+}
+
+// The bus goes away under way and comes back: ingest goes on by itself.
+func TestBusRestarts(t *testing.T) {
+	c := broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30}
+	bus, err := broker.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := bus.URL()
+	publishMany(t, bus, 20, 2)
+	sink, db := openSQLite(t, filepath.Join(t.TempDir(), "results.db"))
+	js := dial(t, url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	ctx, cancel := context.WithCancel(t.Context())
+	steps := make(chan ingest.Progress, 100)
+	over := make(chan error, 1)
+	i := ingest.New(ingest.Config{JetStream: js, Sink: sink, Progress: func(p ingest.Progress) { steps <- p }})
+	go func() { over <- i.Run(ctx) }()
+	awaitMessages(t, steps, 20)
+	if err := bus.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Listen = strings.TrimPrefix(url, "nats://")
+	if bus, err = broker.Open(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bus.Close(context.Background()) })
+	for k := range 20 {
+		publishMessage(t, bus, 21+k, blood(21+k, 2), "")
+	}
+	awaitMessages(t, steps, 40)
+	cancel()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if got := lines(t, db, "SELECT count(*), count(DISTINCT specimen || code) FROM results"); got[0] != "80|80" {
+		t.Errorf("results %s, want 80|80", got[0])
 	}
 }

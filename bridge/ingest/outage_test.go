@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,7 @@ type letter struct {
 	sequence uint64
 	body     []byte
 
-	acked, kept int
+	acked, kept atomic.Int64
 }
 
 func (l *letter) Metadata() (*jetstream.MsgMetadata, error) {
@@ -30,8 +31,8 @@ func (l *letter) Metadata() (*jetstream.MsgMetadata, error) {
 func (l *letter) Data() []byte         { return l.body }
 func (l *letter) Headers() nats.Header { return nil }
 func (l *letter) Subject() string      { return subjects.Parsed("main", "xn1000", "result") }
-func (l *letter) Ack() error           { l.acked++; return nil }
-func (l *letter) InProgress() error    { l.kept++; return nil }
+func (l *letter) Ack() error           { l.acked.Add(1); return nil }
+func (l *letter) InProgress() error    { l.kept.Add(1); return nil }
 
 // letters are n messages.
 func letters(t *testing.T, n int) (all []*letter, q *ingest.Queue) {
@@ -46,9 +47,9 @@ func letters(t *testing.T, n int) (all []*letter, q *ingest.Queue) {
 	return all, q
 }
 
-func acked(all []*letter) (n int) {
+func acked(all []*letter) (n int64) {
 	for _, l := range all {
-		n += l.acked
+		n += l.acked.Load()
 	}
 	return n
 }
@@ -57,11 +58,11 @@ func acked(all []*letter) (n int) {
 type database struct {
 	fail  func(ctx context.Context) error
 	wrote []uint64
-	tries int
+	tries atomic.Int64
 }
 
 func (d *database) Write(ctx context.Context, batch []ingest.Delivery) error {
-	d.tries++
+	d.tries.Add(1)
 	if err := d.fail(ctx); err != nil {
 		return err
 	}
@@ -95,11 +96,11 @@ func TestAwayForAnHour(t *testing.T) {
 		if n := acked(all); n != 0 {
 			t.Errorf("%d messages acknowledged while the database was away", n)
 		}
-		if held := all[0].kept; held < 300 || held > 400 {
+		if held := all[0].kept.Load(); held < 300 || held > 400 {
 			t.Errorf("the batch was held %d times in an hour, want every 10 s", held)
 		}
-		if sink.tries > 300 {
-			t.Errorf("%d tries in an hour", sink.tries)
+		if tries := sink.tries.Load(); tries > 300 {
+			t.Errorf("%d tries in an hour", tries)
 		}
 		if err := <-over; err != nil {
 			t.Fatal(err)

@@ -186,12 +186,11 @@ const (
 
 // hopeless reports whether err will not go away by waiting.
 func hopeless(err error) bool {
-	var e *pgconn.PgError
-	var newer *schemaError
-	if errors.As(err, &newer) {
+	if _, newer := errors.AsType[*schemaError](err); newer {
 		return true
 	}
-	return errors.As(err, &e) && (e.Code[:2] == classAuth || e.Code == stateNoDatabase || e.Code == stateNoSchema || e.Code[:2] == "42")
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code[:2] == classAuth || e.Code == stateNoDatabase || e.Code == stateNoSchema || e.Code[:2] == "42")
 }
 
 // pgError is err without text of the server's, which may quote values: its

@@ -48,8 +48,7 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	}
 	if err != nil {
 		_ = db.Close()
-		var newer *schemaError
-		if !errors.As(err, &newer) {
+		if _, newer := errors.AsType[*schemaError](err); !newer {
 			err = fmt.Errorf("%w; name a file that this user may write", sqliteError(err))
 		}
 		return nil, fmt.Errorf("database %s: %w", path, err)

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,8 +36,12 @@ func (a *Archive) Past(ctx context.Context, instruments []string, mark uint64) (
 	ctx, cancel := context.WithTimeout(ctx, pastTimeout)
 	defer cancel()
 	past := make(map[string]bridge.Past)
+	s, err := a.js.Stream(ctx, subjects.StreamLink)
+	if err != nil {
+		return past, fmt.Errorf("stream %s: %w", subjects.StreamLink, err)
+	}
 	for _, id := range instruments {
-		p, err := a.lastOf(ctx, id)
+		p, err := a.lastOf(ctx, s, id)
 		if err != nil {
 			return past, err
 		}
@@ -44,39 +50,25 @@ func (a *Archive) Past(ctx context.Context, instruments []string, mark uint64) (
 	return past, a.hours(ctx, mark, past)
 }
 
-// lastOf is the instrument's last message and last link event but listening,
-// which is not the instrument's.
-func (a *Archive) lastOf(ctx context.Context, id string) (bridge.Past, error) {
+// lastOf is what the link events tell of the instrument: the last one that was
+// its own doing, and the last transmission with a message in it.
+func (a *Archive) lastOf(ctx context.Context, s jetstream.Stream, id string) (bridge.Past, error) {
 	var p bridge.Past
-	t := subjects.Token(a.site) + "." + subjects.Token(id)
-	for _, q := range []struct {
-		stream, subject string
-		at              *time.Time
-	}{
-		{subjects.StreamParsed, "lab.parsed." + t + ".>", &p.LastMessage},
-		{subjects.StreamParsed, "lab.failed." + t + ".>", &p.LastMessage},
-		{subjects.StreamLink, "lab.link." + t + "." + subjects.EventConnected, &p.LastContact},
-		{subjects.StreamLink, "lab.link." + t + "." + subjects.EventTransmission, &p.LastContact},
-		{subjects.StreamLink, "lab.link." + t + "." + subjects.EventDisconnected, &p.LastContact},
-	} {
-		s, err := a.js.Stream(ctx, q.stream)
-		if err != nil {
-			return p, fmt.Errorf("stream %s: %w", q.stream, err)
-		}
-		seq, err := lastOf(ctx, s, []string{q.subject})
-		if err != nil {
-			return p, fmt.Errorf("stream %s: %w", q.stream, err)
-		}
-		if seq == 0 {
+	for _, event := range []string{subjects.EventConnected, subjects.EventTransmission, subjects.EventDisconnected} {
+		m, err := s.GetLastMsgForSubject(ctx, subjects.Link(a.site, id, event))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
-		m, err := s.GetMsg(ctx, seq)
-		if err == nil && m.Time.After(*q.at) {
-			*q.at = m.Time
+		if err != nil {
+			return p, fmt.Errorf("stream %s: %w", subjects.StreamLink, err)
 		}
-	}
-	if p.LastMessage.After(p.LastContact) {
-		p.LastContact = p.LastMessage
+		if m.Time.After(p.LastContact) {
+			p.LastContact = m.Time
+		}
+		var e bridge.LinkEvent
+		if event == subjects.EventTransmission && json.Unmarshal(m.Data, &e) == nil && e.Messages > 0 {
+			p.LastMessage = m.Time
+		}
 	}
 	return p, nil
 }
@@ -112,6 +104,7 @@ func (a *Archive) hours(ctx context.Context, mark uint64, past map[string]bridge
 			p, ours := past[e.Reception.Instrument]
 			if ours && !e.Replay {
 				p.Hours.Add(e.Stored, 1)
+				p.LastMessage = e.Stored
 				past[e.Reception.Instrument] = p
 			}
 		}

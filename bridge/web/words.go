@@ -95,6 +95,16 @@ func nextStep(reason string) string {
 		return "Raise max_connections if the instrument needs more; else see what else calls this port."
 	case bridge.RefusedAddress:
 		return "Add the address to from of its instrument, or keep whatever calls away from this port."
+	case bridge.RefusedMemory:
+		return "The instrument repeats it. If this goes on, raise ASSAYBUS_MESSAGE_MEMORY or lower max_message."
+	case bridge.RefusedUnread:
+		return "The instrument does not read our answers. Look at the instrument and the converter between."
+	case bridge.RefusedProtocol:
+		return "What calls speaks neither ASTM nor HL7. See what it is, and whether protocol is set right."
+	case bridge.RefusedTLS:
+		return "The caller's TLS did not work out. Look at its certificate and at tls of the instrument."
+	case bridge.RefusedProxy:
+		return "The balancer in front does not send the PROXY protocol header. Switch it on there, or leave its address out of proxy_from here."
 	case bridge.RefusedShutdown:
 		return "The program was stopping; the instrument calls again."
 	}

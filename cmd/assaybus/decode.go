@@ -67,7 +67,11 @@ Quirks: ` + strings.Join(all.Protocols.QuirkNames(), ", ") + `.`,
 	flags.StringVar(&f.options.Charset, "charset", "", "character set of the bytes, whatever the message says")
 	flags.StringVar(&f.timezone, "timezone", "UTC", "zone of times without one, such as Africa/Harare")
 	flags.BoolVar(&f.options.DecimalComma, "decimal-comma", false, "a comma in a number is the decimal point")
+	flags.BoolVar(&f.options.ThousandsComma, "thousands-comma", false, "a comma in a number groups thousands")
+	flags.StringVar(&f.options.Fallback, "charset-fallback", "", "charset of bytes that neither the message nor --charset explains")
 	flags.StringArrayVar(&f.options.SpecimenPath, "specimen-path", nil, "where the specimen id is, such as O.4.1 or SPM-2.1 (repeatable, first non-empty wins)")
+	flags.IntVar(&f.options.CodeComponent, "code-component", 0, "component of R.3 or OBX-3 that is the test code; 0 = by the standard")
+	flags.StringVar(&f.options.Continuation, "dsc", "hl7", "messages continued by DSC: hl7, or separate where each is complete by itself")
 	return cmd
 }
 

@@ -189,7 +189,7 @@ func (b *busFlag) open(name string, more ...nats.Option) (config, *nats.Conn, er
 
 // connect opens the bus that c names.
 func connect(c natsConfig, name string, more ...nats.Option) (*nats.Conn, error) {
-	options := append(more, nats.Name(name), nats.MaxReconnects(-1), nats.Timeout(5*time.Second))
+	options := append([]nats.Option{nats.Name(name), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second)}, more...)
 	if c.Token != "" {
 		options = append(options, nats.Token(c.Token))
 	}

@@ -28,6 +28,7 @@ func (s *service) ingest() (stop func()) {
 	if s.sink == nil {
 		return func() {}
 	}
+	s.log.Info("results go into the database", "database", ingest.Redacted(s.config.Ingest.Database), "durable", s.config.Ingest.Durable)
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go func() {

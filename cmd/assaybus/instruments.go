@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -48,6 +49,7 @@ type listed struct {
 	Listen         string   `json:"listen,omitempty"`
 	Dial           string   `json:"dial,omitempty"`
 	From           []string `json:"from,omitempty"`
+	TLS            string   `json:"tls,omitempty"` // mutual, on, off; nothing inside this machine
 	Protocol       string   `json:"protocol"`
 	Timezone       string   `json:"timezone"`
 	Quirks         []string `json:"quirks,omitempty"`
@@ -70,7 +72,7 @@ func newInstrumentsList() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			if !asJSON {
-				fmt.Fprintln(w, "ID\tLINK\tFROM\tPROTOCOL\tTIME ZONE\tQUIRKS\tNAME")
+				fmt.Fprintln(w, "ID\tLINK\tFROM\tTLS\tPROTOCOL\tTIME ZONE\tQUIRKS\tNAME")
 			}
 			for _, i := range registry.Instruments {
 				l := list(i)
@@ -80,7 +82,7 @@ func newInstrumentsList() *cobra.Command {
 					}
 					continue
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, link(i), orDash(l.From), l.Protocol, l.Timezone, orDash(l.Quirks), l.Name)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, link(i), orDash(l.From), cmp.Or(l.TLS, "-"), l.Protocol, l.Timezone, orDash(l.Quirks), l.Name)
 			}
 			return w.Flush()
 		},
@@ -91,7 +93,7 @@ func newInstrumentsList() *cobra.Command {
 
 func list(i *bridge.Instrument) listed {
 	l := listed{
-		ID: i.ID, Name: i.Name, Listen: i.Listen, Dial: i.Dial, Protocol: i.Protocol.Name(), Timezone: i.Options.Location.String(),
+		ID: i.ID, Name: i.Name, Listen: i.Listen, Dial: i.Dial, TLS: i.TLS(), Protocol: i.Protocol.Name(), Timezone: i.Options.Location.String(),
 		Quirks: i.Options.Quirks, MaxMessage: bridge.Size(i.Options.MaxMessage).String(), MessageTimeout: i.Options.MessageTimeout.String(), MaxConnections: i.MaxConnections,
 	}
 	for _, p := range i.From {

@@ -15,10 +15,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestMain lets the test binary be the program that TestSecondSignal ends.
+// TestMain lets the test binary be the program that TestSecondSignal ends, and
+// the replay that runs beside live links.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "hold-on" {
 		holdOn()
+	}
+	if len(os.Args) > 1 && os.Args[1] == "replay" {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }

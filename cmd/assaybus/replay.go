@@ -53,15 +53,17 @@ values: it shows patient data. Exit code 3 means that something differs.
 
   changed  what would be published now differs
   missing  nothing was published (the instrument was refused, or LAB_PARSED is younger)
+  fresh    nothing is published yet of a message that came in this moment
   gone     what was published has been removed by age; it is not compared
   repeat   byte for byte a message that was published from another reception
 
 --publish publishes what is changed or missing as the next revision, with the
 headers Assaybus-Replay (the run) and Assaybus-Revision; --all also what is the
 same or gone. The same --run again publishes only what it has not published yet:
-that is how a run that was interrupted is continued. Repeats are never published.
+that is how a run that was interrupted is continued. What is fresh or a repeat is
+never published.
 
---to publishes everything selected but repeats under another prefix, as
+--to publishes everything else that is selected under another prefix, as
 PREFIX.<site>.<instrument>.<kind> or ….failed, into the stream that takes it.
 --out writes everything selected to files, raw bytes as <sequence>.raw and what
 is derived as <sequence>.json: patient data, readable by you alone.
@@ -201,7 +203,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, r *bridge.Replay, use user) err
 func (f *replayFlags) republish(ctx context.Context, p *bridge.Republisher, t *tally, m bridge.Replayed) error {
 	wanted := m.Verdict == bridge.Changed || m.Verdict == bridge.Missing || f.all || f.to != ""
 	switch {
-	case m.Verdict == bridge.Repeat:
+	case m.Verdict == bridge.Repeat, m.Verdict == bridge.Fresh:
 		return nil
 	case m.Done:
 		t.Already++

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/assaybus/assaybus/bridge"
 )
@@ -24,6 +23,7 @@ type tally struct {
 	Same      int            `json:"same"`
 	Changed   int            `json:"changed"`
 	Missing   int            `json:"missing"`
+	Fresh     int            `json:"fresh"`
 	Gone      int            `json:"gone"`
 	Repeats   int            `json:"repeats"`
 	Unknown   int            `json:"unknownInstrument"`
@@ -66,6 +66,8 @@ func (t *tally) count(m bridge.Replayed) error {
 	switch m.Verdict {
 	case bridge.Same:
 		t.Same++
+	case bridge.Fresh:
+		t.Fresh++
 	case bridge.Gone:
 		t.Gone++
 	case bridge.Repeat:
@@ -160,7 +162,7 @@ func (t *tally) report() error {
 		name string
 		n    int
 	}{
-		{"same", t.Same}, {"changed", t.Changed}, {"missing", t.Missing}, {"gone", t.Gone}, {"repeats", t.Repeats},
+		{"same", t.Same}, {"changed", t.Changed}, {"missing", t.Missing}, {"fresh", t.Fresh}, {"gone", t.Gone}, {"repeats", t.Repeats},
 		{"damaged", t.Damaged}, {"published", t.Published}, {"published before", t.Already}, {"exported", t.Exported},
 	} {
 		if row.n > 0 || row.name == "same" || row.name == "changed" {
@@ -205,67 +207,4 @@ func value(v json.RawMessage) string {
 		return "nothing"
 	}
 	return visible(v)
-}
-
-// progress tells a person at a terminal how far a replay has come.
-type progress struct {
-	w     io.Writer // nil when nobody watches
-	until time.Time
-	began time.Time
-	last  time.Time
-	read  int
-	from  time.Time // when the first message was stored
-	drawn bool
-}
-
-const (
-	progressAfter = time.Second // what is over sooner needs none
-	progressEvery = 200 * time.Millisecond
-)
-
-func newProgress(w io.Writer, until time.Time) *progress {
-	p := &progress{until: until, began: time.Now()}
-	if isTerminal(w) {
-		p.w = w
-	}
-	return p
-}
-
-func (p *progress) show(at bridge.Position) {
-	p.read++
-	if p.w == nil {
-		return
-	}
-	now := time.Now()
-	if p.from.IsZero() {
-		p.from = at.At
-	}
-	if now.Sub(p.began) < progressAfter || now.Sub(p.last) < progressEvery {
-		return
-	}
-	p.last, p.drawn = now, true
-	fmt.Fprintf(p.w, "\r\x1b[K%s", p.text(at, now))
-}
-
-// text is the line: where, how fast, how long still.
-func (p *progress) text(at bridge.Position, now time.Time) string {
-	elapsed := now.Sub(p.began)
-	done := 0.0
-	if at.Last > at.First {
-		done = float64(at.Sequence-at.First) / float64(at.Last-at.First)
-	}
-	if span := p.until.Sub(p.from); !p.until.IsZero() && p.until.Before(now) && span > 0 {
-		done = max(done, float64(at.At.Sub(p.from))/float64(span))
-	}
-	left := ""
-	if done > 0 && done <= 1 {
-		left = ", " + time.Duration(float64(elapsed)*(1-done)/done).Round(time.Second).String() + " left"
-	}
-	return fmt.Sprintf("%s %d of %d, %3.0f %%, %.0f/s%s", at.Stream, at.Sequence, at.Last, 100*done, float64(p.read)/elapsed.Seconds(), left)
-}
-
-func (p *progress) clear() {
-	if p.drawn {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 }

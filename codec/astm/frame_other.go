@@ -31,7 +31,9 @@ func (s *splitter) idle(data []byte, atEOF bool) (int, []byte, error) {
 // of it are those of the record before: nothing waits for the LF of a CR LF.
 func (s *splitter) record(data []byte, atEOF bool) (int, []byte, error) {
 	i := s.scanned
-	for s.scanned == 0 && i < len(data) && isLineEnd(data[i]) {
+	// Line ends in front of a record are filler; a line end behind one would
+	// have ended it already.
+	for front := i == 0 || isLineEnd(data[i-1]); front && i < len(data) && isLineEnd(data[i]); {
 		i++
 	}
 	for ; i < len(data); i++ {
@@ -42,6 +44,9 @@ func (s *splitter) record(data []byte, atEOF bool) (int, []byte, error) {
 			}
 			return s.token(record, i+1, data[:i+1])
 		case stx, enq, eot:
+			if i > s.max {
+				return 0, nil, codec.ErrTooLarge
+			}
 			return s.token(record, i, data[:i])
 		}
 	}

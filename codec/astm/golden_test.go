@@ -19,6 +19,9 @@ var configured = map[string]codec.Options{
 	"hl7-delimiters-configured": {Quirks: []string{"hl7-delimiters"}},
 	"qc-after-result":           {Quirks: []string{"qc-after-result"}},
 	"shift-jis":                 {Charset: "shift_jis"},
+
+	"gbk-delimiters-in-characters":  {Charset: "GBK"},
+	"big5-delimiters-in-characters": {Charset: "Big5"},
 }
 
 func TestGolden(t *testing.T) {

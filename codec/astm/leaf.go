@@ -33,7 +33,7 @@ func (w *walk) decode(leaf string) string {
 
 // hex decodes the bytes of an escape sequence in the message's charset.
 func (w *walk) hex(bytes []byte) string {
-	text, _, _ := codec.Decode(bytes, "", w.o.Charset, "")
+	text, _, _ := codec.Decode(bytes, "", w.o.Charset, w.o.Fallback)
 	return string(text)
 }
 

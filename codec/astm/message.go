@@ -24,7 +24,7 @@ var (
 // Records[i][n-1] is field n of record i+1, and field 2 of a header is all its
 // delimiters.
 func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
-	decoded, charset, warn := codec.Decode(raw, "", p.o.Charset, "")
+	decoded, charset, warn := codec.Decode(raw, "", p.o.Charset, p.o.Fallback)
 	text := strings.TrimLeft(string(decoded), blanks)
 	w := newWalk(p, charset)
 	w.whole = text

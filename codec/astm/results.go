@@ -143,7 +143,7 @@ func (w *walk) number(r *codec.Result) {
 
 // plainNumber reads text, which is r's value or a component of it.
 func (w *walk) plainNumber(r *codec.Result, text string, field int) {
-	n, comparator, warn := codec.Number(text, w.o.DecimalComma)
+	n, comparator, warn := codec.Number(text, w.o.Comma())
 	if warn != "" {
 		w.warn(field, warn)
 	}

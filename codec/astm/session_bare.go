@@ -32,7 +32,7 @@ func (r *receiver) unframed(ctx context.Context, token []byte) error {
 		case err != nil:
 			r.reset()
 			return r.reply(nak)
-		case !r.a.open:
+		case !r.a.open && len(r.a.text) == 0: // text that opens nothing yet is not over
 			codec.Note(r.host, codec.EventTransmitted)
 			return r.reply(ack)
 		}

@@ -3,6 +3,7 @@ package hl7_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -110,5 +111,45 @@ func TestCharsetBehindCharacters(t *testing.T) {
 	m := parse(t, codec.Options{}, string(raw))
 	if m.Charset != "GB18030" || m.Sender.Name != "東" || m.Sender.Facility != "東" || m.SentAt == "" || len(m.Warnings) > 0 || m.Results[0].Value != "東" {
 		t.Errorf("got %s %+v %q", m.Charset, m.Sender, m.Results[0].Value)
+	}
+}
+
+// Segments are read as a stream, so no version is special.
+func TestVersions(t *testing.T) {
+	for _, version := range []string{"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.2", "2.9^DEU", ""} {
+		header := `MSH|^~\&|A|B|||20261123083600||ORU^R01|1|P|` + version
+		m := parse(t, codec.Options{}, header, "PID|1||P1", "OBR|1||S1|T", "OBX|1|NM|X||5.9|mmol/L|||||F")
+		want, _, _ := strings.Cut(version, "^")
+		if m.Version != want || m.Kind != codec.KindResult || len(m.Warnings) > 0 || m.Results[0].Specimen != "S1" || m.Results[0].Value != "5.9" {
+			t.Errorf("version %q: got %q, %s, %v", version, m.Version, m.Kind, m.Warnings)
+		}
+	}
+}
+
+// A time without a zone is the instrument's, a date stays a date, and what
+// does not exist is left out.
+func TestTimes(t *testing.T) {
+	zone := time.FixedZone("CAT", 2*60*60)
+	for _, c := range []struct{ sent, want string }{
+		{"20261123083600", "2026-11-23T08:36:00+02:00"},
+		{"20261123083600.25-0500", "2026-11-23T08:36:00.25-05:00"},
+		{"20261123", "2026-11-23"},
+		{"202611", "2026-11"},
+		{"00000000000000", ""},
+		{`""`, ""},
+		{"20261323083600", "warning"},
+		{"20260229", "warning"},
+	} {
+		m := parse(t, codec.Options{Location: zone}, oruHeader, "OBR|1||S1", "OBX|1|ST|A||x|||||||||"+c.sent)
+		got := m.Results[0].ObservedAt
+		if len(m.Warnings) > 0 {
+			if w := m.Warnings[len(m.Warnings)-1]; got != "" || w.Code != codec.WarnBadTimestamp || w.Record != 3 || w.Field != 14 {
+				t.Errorf("%s: %q with warning %+v", c.sent, got, w)
+			}
+			got = "warning"
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", c.sent, got, c.want)
+		}
 	}
 }

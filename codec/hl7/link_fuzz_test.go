@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
@@ -14,6 +15,9 @@ import (
 )
 
 const fuzzLimit = 200
+
+// positiveAnswer is MSA-1 with AA behind any separator.
+var positiveAnswer = regexp.MustCompile(`(?s)\rMSA.AA`)
 
 // FuzzSplit: whatever comes, the split function advances within the data, no
 // token is over the limit, and byte by byte gives the same tokens.
@@ -88,8 +92,8 @@ func FuzzSession(f *testing.F) {
 				t.Errorf("stored what was not sent: %q", raw)
 			}
 		}
-		positive := bytes.Count(out, []byte("AA\x7c")) // "|" of our own header, or the message's separator
-		if mode%4 != 3 && o.CommitAck == "off" && positive > len(host.Stored())+bytes.Count(data, []byte("AA|")) {
+		positive := len(positiveAnswer.FindAll(out, -1))
+		if mode%4 != 3 && o.CommitAck == "off" && positive > len(host.Stored()) {
 			t.Errorf("%d positive answers for %d stored messages", positive, len(host.Stored()))
 		}
 		if a, b := bytes.Count(out, []byte{0x0B}), bytes.Count(out, []byte{0x1C, '\r'}); a != b || bytes.Count(out, []byte{0x1C}) != b {

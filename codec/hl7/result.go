@@ -197,7 +197,7 @@ func (w *walk) valueOf(x *codec.Result, field string, record int) {
 		return
 	}
 	var code string
-	x.Number, x.Comparator, code = codec.Number(text, w.o.DecimalComma)
+	x.Number, x.Comparator, code = codec.Number(text, w.o.Comma())
 	if code != "" {
 		w.warn(record, 5, code)
 	}

@@ -42,7 +42,7 @@ func cut(raw []byte, o *codec.Options) *text {
 			declared += "~ISO IR87"
 		}
 	}
-	plain, charset, warn := codec.Decode(raw, declared, o.Charset, "")
+	plain, charset, warn := codec.Decode(raw, declared, o.Charset, o.Fallback)
 	if t.charset == "" {
 		t.charset = charset
 	}

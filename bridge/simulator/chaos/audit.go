@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,7 +95,7 @@ func (a *audit) readRaw(m jetstream.Msg) error {
 	case l.knows(digest) && h.Get(subjects.HeaderIncomplete) == "":
 		a.raw[digest]++
 	case !l.began(m.Data(), h.Get(subjects.HeaderIncomplete) != ""):
-		a.tally.wrong("LAB_RAW %d: %s never sent this, whole or cut off", at, l.id)
+		a.tally.wrong("LAB_RAW %d: %s never sent this, whole or cut off: %.120q", at, l.id, m.Data()) // invented patients
 	}
 	return nil
 }
@@ -169,36 +168,6 @@ func (a *audit) reconcile(l *link, entries []simulator.Entry, final bool) {
 			t.problem("%s: message %d was acknowledged and is not in LAB_PARSED", l.id, l.number(e.Digest))
 		}
 	}
-}
-
-func (l *link) knows(d simulator.Digest) bool { return l.number(d) > 0 }
-
-// number is the number of the message with this digest; 0 = never sent.
-func (l *link) number(d simulator.Digest) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sent[d]
-}
-
-// began reports whether some message of the link begins with raw. What is kept
-// as incomplete may end in a fragment of a frame that was being repeated when
-// the line broke: of the same message, or it is a mixture of two.
-func (l *link) began(raw []byte, incomplete bool) bool {
-	l.mu.Lock()
-	last := l.last
-	l.mu.Unlock()
-	for n := last; n > 0; n-- {
-		message := compose(l.protocol, l.id, n)
-		same := 0
-		for same < min(len(raw), len(message)) && raw[same] == message[same] {
-			same++
-		}
-		rest := raw[same:]
-		if len(rest) == 0 || incomplete && same > 0 && bytes.Contains(message, rest) {
-			return true
-		}
-	}
-	return false
 }
 
 func sequence(m jetstream.Msg) uint64 {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -29,14 +30,14 @@ type stage struct {
 	n       int
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T, window time.Duration) *stage {
 	t.Helper()
 	f, err := newFleet(rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.close)
-	b, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 256 << 20})
+	b, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 256 << 20, DedupeWindow: window})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func (s *stage) compare() tally {
 // What the harness accepts: everything acknowledged is there; partial and
 // repeated receptions do no harm.
 func TestAuditOfSoundStreams(t *testing.T) {
-	s := newStage(t)
+	s := newStage(t, dedupeWindow)
 	for _, l := range s.fleet.links {
 		for range 3 {
 			s.keep(l, s.told(l, 1), "")
@@ -94,6 +95,10 @@ func TestAuditOfSoundStreams(t *testing.T) {
 		whole := s.told(l, 1)
 		s.keep(l, whole[:len(whole)/2], subjects.ReasonIncomplete)
 		s.keep(l, append(append([]byte{}, whole[:40]...), whole[:17]...), subjects.ReasonIncomplete)
+		s.keep(l, append(append([]byte{}, whole[30:60]...), "\r\x0370\r\n"...), subjects.ReasonIncomplete) // after a timer
+		damaged := append([]byte{}, whole[:35]...)
+		damaged[20] = 0x60
+		s.keep(l, damaged, subjects.ReasonIncomplete) // cut before its checksum
 		s.keep(l, whole, "")
 		s.keep(l, whole, "") // its ACK was lost
 	}
@@ -151,7 +156,7 @@ func TestAuditSeesViolations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newStage(t)
+			s := newStage(t, shortWindow)
 			tt.breach(s, s.fleet.links[0])
 			got := s.compare()
 			if got.Lost != tt.lost || got.Wrong != tt.wrong || !strings.Contains(fmt.Sprint(got.Problems), tt.problem) {
@@ -165,9 +170,11 @@ func headers(l *link, raw []byte) map[string]string {
 	return map[string]string{subjects.HeaderInstrument: l.id, subjects.HeaderDigest: bridge.Digest(raw)}
 }
 
-// copyDerived puts the last derived message into the stream again, changed or
-// under the same id. Where the stream would know the id it is taken from a
-// stream that has forgotten: the message is copied past the dedupe header.
+// shortWindow is after how long a stream of the test forgets an id.
+const shortWindow = 100 * time.Millisecond
+
+// copyDerived puts the last derived message into the stream again: changed, or
+// as it is once the stream has forgotten its id, long before it may.
 func copyDerived(s *stage, change func(*codec.Message)) {
 	s.t.Helper()
 	stream, err := s.bus.JetStream().Stream(s.t.Context(), subjects.StreamParsed)
@@ -184,15 +191,16 @@ func copyDerived(s *stage, change func(*codec.Message)) {
 	}
 	body := m.Data
 	if change == nil {
-		c := stream.CachedInfo().Config
-		c.Duplicates = 100 * time.Millisecond // it forgets
-		if _, err := s.bus.JetStream().UpdateStream(s.t.Context(), c); err != nil {
+		p := bridge.Publication{Stream: subjects.StreamParsed, Subject: m.Subject, ID: header[subjects.HeaderMsgID], Header: header, Body: body}
+		if err := await(s.t.Context(), 20*time.Second, func() error {
+			r, err := s.bus.Publish(s.t.Context(), p)
+			if err == nil && r.Duplicate {
+				err = errors.New("the stream still knows the id")
+			}
+			return err
+		}); err != nil {
 			s.t.Fatal(err)
 		}
-		if !pause(s.t.Context(), 300*time.Millisecond) {
-			s.t.Fatal("no time")
-		}
-		s.put(subjects.StreamParsed, m.Subject, header[subjects.HeaderMsgID], header, body)
 		return
 	}
 	var parsed codec.Message

@@ -98,7 +98,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.binary, "binary", "", "the assaybus to attack (default: built from ./cmd/assaybus)")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: chaos [flags]\n\nfaults:")
-		for _, s := range scenes() {
+		for _, s := range byNumber() {
 			fmt.Fprintf(stderr, "  %d  %s\n", s.number, s.title)
 		}
 		fmt.Fprintln(stderr, "\nflags:")

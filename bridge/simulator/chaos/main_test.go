@@ -49,6 +49,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"--help"}, exitOK},
 		{[]string{"--only", "99"}, exitUsage},
 		{[]string{"--bogus"}, exitUsage},
+		{[]string{"--only", "5,6", "--no-mount"}, exitFailed},
 		{[]string{natsCommand, "-listen", "nowhere"}, exitFailed},
 		{[]string{"--only", "1", "--binary", filepath.Join(t.TempDir(), "none")}, exitFailed},
 	} {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 )
 
@@ -58,3 +59,59 @@ func misattributed(m *codec.Message, instrument string) string {
 	}
 	return ""
 }
+
+// knows reports whether the link sent the message with this digest.
+func (l *link) knows(d simulator.Digest) bool { return l.number(d) > 0 }
+
+// number is the number of the message with this digest; 0 = never sent.
+func (l *link) number(d simulator.Digest) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent[d]
+}
+
+// began reports whether the link sent raw: as the beginning of a message, or,
+// when it is kept as incomplete, as fragments of one and the same message: what
+// a broken line, an expired timer and a frame that was being repeated leave.
+func (l *link) began(raw []byte, incomplete bool) bool {
+	l.mu.Lock()
+	last := l.last
+	l.mu.Unlock()
+	for n := last; n > 0; n-- {
+		message := compose(l.protocol, l.id, n)
+		if bytes.HasPrefix(message, raw) || incomplete && fragments(message, raw) <= maxFragments {
+			return true
+		}
+	}
+	return false
+}
+
+// maxFragments is fewer than the places in which two messages differ, so that
+// a mixture of two is none of one.
+const maxFragments = 5
+
+// fragments counts the pieces of message that raw is made of, control
+// characters and a checksum of a frame between them left out. A byte that the
+// message does not hold, damaged on the line, counts as a piece.
+func fragments(message, raw []byte) int {
+	count := 0
+	for len(raw) > 0 {
+		length := 0
+		for length < len(raw) && bytes.Contains(message, raw[:length+1]) {
+			length++
+		}
+		switch {
+		case raw[0] == etx && len(raw) > 2: // and its checksum
+			raw = raw[3:]
+		case length == 0 && raw[0] < ' ':
+			raw = raw[1:]
+		default:
+			count++
+			raw = raw[max(length, 1):]
+		}
+	}
+	return count
+}
+
+// etx ends a frame; two digits of checksum follow.
+const etx = 0x03

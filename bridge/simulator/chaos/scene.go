@@ -34,28 +34,36 @@ type scene struct {
 // scenes are all faults, the longest first: they share the lanes.
 func scenes() []scene {
 	return []scene{
-		{1, "SIGKILL of the bridge at random moments, restart on the same data", false, playKill},
-		{2, "SIGTERM in mid-message", false, playTerm},
-		{3, "SIGSTOP and SIGCONT, for longer than every timer", false, playStop},
-		{4, "external NATS server: killed, restarted, partitioned", false, playExternal},
 		{4, "R3 cluster: each node in turn killed, restarted, partitioned", false, playCluster},
+		{3, "SIGSTOP and SIGCONT, for longer than every timer", false, playStop},
+		{1, "SIGKILL of the bridge at random moments, restart on the same data", false, playKill},
+		{4, "external NATS server: killed, restarted, partitioned", false, playExternal},
 		{5, "disk full, and freed again", true, playDisk},
 		{6, "power cut: what the block device holds after the last ACK", true, playPower},
+		{2, "SIGTERM in mid-message", false, playTerm},
 		{7, "bits flipped and files truncated in the store: noticed", false, playRot},
 	}
+}
+
+// byNumber are all faults in the order in which people read them.
+func byNumber() []scene {
+	return slices.SortedStableFunc(slices.Values(scenes()), func(a, b scene) int { return a.number - b.number })
 }
 
 // attack plays the faults asked for and prints the table. Its error wraps
 // errViolation when the promise broke.
 func attack(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	began := time.Now()
+	chosen := slices.DeleteFunc(scenes(), func(s scene) bool {
+		return len(o.only) > 0 && !slices.Contains(o.only, s.number) || o.noMount && s.mounts
+	})
+	if len(chosen) == 0 {
+		return errors.New("--only and --no-mount leave nothing to play")
+	}
 	folder, err := os.MkdirTemp("", "assaybus-chaos-")
 	if err != nil {
 		return err
 	}
-	chosen := slices.DeleteFunc(scenes(), func(s scene) bool {
-		return len(o.only) > 0 && !slices.Contains(o.only, s.number) || o.noMount && s.mounts
-	})
 	if slices.ContainsFunc(chosen, func(s scene) bool { return s.mounts }) {
 		if err := mayMount(ctx, folder); err != nil {
 			return errors.Join(err, os.RemoveAll(folder))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -114,9 +115,10 @@ func (p *report) violated() bool {
 func (p *report) write(out io.Writer, asJSON bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	rows := slices.SortedStableFunc(slices.Values(p.rows), func(a, b *Row) int { return a.Fault - b.Fault })
 	if asJSON {
 		encoder := json.NewEncoder(out)
-		for _, r := range p.rows {
+		for _, r := range rows {
 			r.LongestMS = r.Longest.Milliseconds()
 			if err := encoder.Encode(r); err != nil {
 				return err
@@ -126,7 +128,7 @@ func (p *report) write(out io.Writer, asJSON bool) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "fault\tstruck\tsent\tacknowledged\tstored\trepeats\tlost\twrong\ttaken again after\t")
-	for _, r := range p.rows {
+	for _, r := range rows {
 		again := "-"
 		if r.Longest > 0 {
 			again = r.Longest.Round(time.Millisecond).String()
