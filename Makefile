@@ -19,6 +19,8 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 HOSTILETIME ?= 1m
 RACE_TIMEOUT ?= 20m
+AXE_VERSION := 4.14.1
+AXE := $(abspath .tmp/axe-$(AXE_VERSION))/package/axe.min.js
 VULNDB ?= https://vuln.go.dev
 # required: a database out of reach fails make check; else it is said and passed
 VULN ?= wanted
@@ -38,6 +40,27 @@ test: ## Every test that needs only Go
 .PHONY: race
 race: needs-cc ## The tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
+
+.PHONY: browser
+browser: needs-chromium $(AXE) ## The page in headless Chromium, with axe-core
+	AXE=$(AXE) go test -count=1 -tags browser -run 'Browser|Phone|Accessibility|Screenshots' ./bridge/web
+
+.PHONY: screenshots
+screenshots: needs-chromium ## The pictures of README, taken anew
+	SCREENSHOTS=$(abspath bridge/web/screenshots) go test -count=1 -tags browser -run Screenshots ./bridge/web
+
+.PHONY: needs-chromium
+needs-chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		echo "the page is tested in a browser and there is no Chromium: apt-get install chromium" >&2; \
+		exit 1; \
+	}
+
+$(AXE):
+	@command -v npm >/dev/null || { echo "axe-core comes from the npm registry and there is no npm: apt-get install npm" >&2; exit 1; }
+	@mkdir -p $(dir $(AXE))
+	cd $(dir $(AXE)).. && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
+	touch $@
 
 .PHONY: postgres
 postgres: needs-cc ## The tests that run a PostgreSQL server of their own
@@ -62,6 +85,7 @@ check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
 	$(MAKE) vuln
 	$(MAKE) race
+	$(MAKE) browser
 	$(MAKE) postgres
 	$(MAKE) snippets
 

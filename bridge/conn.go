@@ -29,12 +29,14 @@ type conn struct {
 	session  string
 	protocol string
 	peer     string
-	messages int      // received, complete or not
-	quirks   []string // noted for the message in progress
-	batch    string   // of the message in progress
-	pending  []byte   // read but not used: the next Read returns them
-	spoke    bool     // anything was ever received
-	first    [64]byte // the only read buffer of a silent connection
+	messages int       // received, complete or not
+	quirks   []string  // noted for the message in progress
+	batch    string    // of the message in progress
+	pending  []byte    // read but not used: the next Read returns them
+	spoke    bool      // anything was ever received
+	first    [64]byte  // the only read buffer of a silent connection
+	heard    time.Time // when the last bytes came
+	due      time.Time // heard, of the stored message whose answer is still to be written
 
 	socket    net.Conn // below TLS: closing it waits for nobody
 	unsettled int      // bytes read since the last message was over
@@ -105,6 +107,7 @@ func (c *conn) await() error {
 	}
 	c.atone()
 	n, err := c.Conn.Read(c.first[:])
+	c.heard = time.Now()
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
@@ -168,6 +171,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	c.atone()
 	n, err := c.Conn.Read(p)
+	c.heard, c.due = time.Now(), time.Time{}
 	c.broke = c.charge(n)
 	return n, err
 }
@@ -183,6 +187,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
+	c.answered(err)
 	if codec.IsTimeout(err) {
 		c.status.refuse(RefusedUnread)
 	}
@@ -196,7 +201,7 @@ func (c *conn) Ready() error {
 		switch {
 		case err != nil:
 			s.State, s.Problem = StateRefusing, err.Error()
-			s.Refused[RefusedNotReady]++
+			s.refuse(RefusedNotReady)
 		case s.State == StateRefusing:
 			s.State, s.Problem = StateConnected, ""
 		}
@@ -237,7 +242,7 @@ func (c *conn) Count(e codec.Event) {
 
 // Quirk notes a tolerance for the message in progress.
 func (c *conn) Quirk(name string) {
-	c.status.update(func(s *Counters) { s.Quirks[name]++ })
+	c.status.update(func(s *Counters) { bump(s.Quirks, name) })
 	if !slices.Contains(c.quirks, name) {
 		c.quirks = append(c.quirks, name)
 	}
@@ -276,7 +281,8 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return c.refused(r, RefusedStore, err)
 	}
-	c.count(o, len(raw))
+	c.count(r, o, len(raw))
+	c.due = c.heard
 	c.server.stored(r, o)
 	if o.Derived.Reason != "" {
 		c.logFailed(o.Derived)
@@ -295,32 +301,6 @@ func (c *conn) refused(r Reception, reason string, err error) error {
 	c.announce(LinkEvent{Event: subjects.EventRefused, Reason: reason})
 	c.server.say.warn(reason+":"+c.inst.ID, "message refused: it could not be stored; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
 	return err
-}
-
-func (c *conn) count(o Outcome, size int) {
-	c.status.update(func(s *Counters) {
-		s.LastMessage, s.LastContact = time.Now(), time.Now()
-		s.Bytes += uint64(size)
-		switch {
-		case o.Repeat:
-			s.Repeats++
-		case o.Derived.Reason != "":
-			s.Failed[o.Derived.Reason]++
-		default:
-			s.Messages[o.Derived.Kind]++
-		}
-		if m := o.Derived.Message; m != nil {
-			for _, w := range m.Warnings {
-				s.Warnings[w.Code]++
-			}
-		}
-		for _, q := range o.Derived.Quirks {
-			s.Quirks[q]++
-		}
-		if s.State == StateRefusing {
-			s.State, s.Problem = StateConnected, ""
-		}
-	})
 }
 
 func (c *conn) logFailed(d Derived) {
@@ -358,7 +338,7 @@ func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
 		c.status.refuse(RefusedStore)
 		return
 	}
-	c.count(o, len(raw))
+	c.count(r, o, len(raw))
 	c.server.stored(r, o)
 }
 

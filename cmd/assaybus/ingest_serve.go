@@ -12,8 +12,8 @@ import (
 func (s *service) openSink(ctx context.Context) error {
 	sink, err := ingest.Open(ctx, s.config.Ingest.Database)
 	if err != nil {
-		if s.http != nil {
-			_ = s.http.Close()
+		if s.page.socket != nil {
+			_ = s.page.socket.Close()
 		}
 		return errors.Join(err, s.closeBus())
 	}

@@ -31,6 +31,7 @@ type served struct {
 	t    *testing.T
 	js   jetstream.JetStream
 	bus  string
+	page string // URL
 	file string
 	log  *logLines
 	stop func() int
@@ -104,7 +105,9 @@ func startServe(t *testing.T, instruments string, flags ...string) *served {
 		return result
 	}
 	t.Cleanup(func() { s.stop() })
-	s.bus, _ = s.log.await(t, "serving")["bus"].(string)
+	serving := s.log.await(t, "serving")
+	s.bus, _ = serving["bus"].(string)
+	s.page, _ = serving["http"].(string)
 	nc, err := nats.Connect(s.bus)
 	if err != nil {
 		t.Fatal(err)
