@@ -7,10 +7,12 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+NATSCLI_VERSION := v0.5.1
 
 BIN := $(abspath .tmp/bin)
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+NATSCLI := $(BIN)/nats-$(NATSCLI_VERSION)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 ARGS ?=
 FUZZTIME ?= 30s
@@ -64,6 +66,10 @@ $(AXE):
 postgres: needs-cc ## The tests that run a PostgreSQL server of their own
 	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
 
+.PHONY: snippets
+snippets: needs-node $(NATSCLI) ## What README.md prints for other consumers, run: Go, Node, nats
+	CGO_ENABLED=0 NATSCLI=$(NATSCLI) go test -tags snippets -run '^TestSnippet' ./cmd/assaybus
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -81,6 +87,7 @@ check: needs-cc lint ## All that must be green before a change lands
 	$(MAKE) race
 	$(MAKE) browser
 	$(MAKE) postgres
+	$(MAKE) snippets
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
@@ -124,6 +131,15 @@ needs-cc:
 		exit 1; \
 	}
 
+.PHONY: needs-node
+needs-node:
+	@for program in node npm; do \
+		command -v $$program >/dev/null || { \
+			echo "README.md has a program for Node and there is no $$program: apt-get install nodejs npm" >&2; \
+			exit 1; \
+		}; \
+	done
+
 $(GOLANGCI_LINT):
 	@mkdir -p $(BIN)
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
@@ -133,3 +149,8 @@ $(GOVULNCHECK):
 	@mkdir -p $(BIN)
 	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	mv $(BIN)/govulncheck $@
+
+$(NATSCLI):
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 GOBIN=$(BIN) go install github.com/nats-io/natscli/nats@$(NATSCLI_VERSION)
+	mv $(BIN)/nats $@
