@@ -45,7 +45,7 @@ func secrets() []string { return []string{"PID-4711", "Jane", "SPEC-0815", "5.90
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 4 << 30})
+	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 4 << 30, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,16 @@ func newLab(t testing.TB) *lab {
 		defer cancel()
 		_ = bus.Close(ctx)
 	})
-	l := &lab{t: t, bus: bus, store: bridge.NewStore(bus, 10*time.Second), archive: web.NewArchive(bus.JetStream(), "main"), audit: filepath.Join(t.TempDir(), "audit.log")}
+	reader, err := bus.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	js, err := jetstream.New(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{t: t, bus: bus, store: bridge.NewStore(bus, 10*time.Second), archive: web.NewArchive(js, "main"), audit: filepath.Join(t.TempDir(), "audit.log")}
 	l.snapshot = snapshot(time.Now())
 	l.config = web.Config{Log: quiet(), Snapshot: func() bridge.Snapshot { return l.snapshot }, Archive: l.archive, Audit: web.NewAudit(l.audit)}
 	l.handler = web.New(l.config)

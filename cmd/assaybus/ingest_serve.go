@@ -12,9 +12,7 @@ import (
 func (s *service) openSink(ctx context.Context) error {
 	sink, err := ingest.Open(ctx, s.config.Ingest.Database)
 	if err != nil {
-		if s.page.socket != nil {
-			_ = s.page.socket.Close()
-		}
+		s.page.close()
 		return errors.Join(err, s.closeBus())
 	}
 	s.sink = sink

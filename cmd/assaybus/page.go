@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/web"
 	"github.com/assaybus/assaybus/subjects"
@@ -21,6 +24,7 @@ import (
 // page is the HTTP side of a service: what it shows and where.
 type page struct {
 	service *service
+	reader  *nats.Conn // of the archive: reading never holds publications up
 	archive *web.Archive
 	mark    uint64 // where LAB_PARSED ended at start: what is behind it is counted live
 	started time.Time
@@ -37,25 +41,47 @@ const (
 // openPage opens the listener that ASSAYBUS_HTTP names; nothing is left open
 // after an error.
 func (s *service) openPage(ctx context.Context) (*page, error) {
-	p := &page{service: s, archive: web.NewArchive(s.bus.JetStream(), s.config.Site), started: time.Now(), scheme: "http"}
-	var err error
-	if p.mark, err = p.archive.Mark(ctx); err != nil {
+	reader, err := s.bus.Reader()
+	if err != nil {
 		return nil, err
 	}
-	if s.config.HTTP == none {
-		return p, nil
+	p := &page{service: s, reader: reader, started: time.Now(), scheme: "http"}
+	if err := p.open(ctx); err != nil {
+		p.close()
+		return nil, err
 	}
-	if p.socket, err = net.Listen("tcp", s.config.HTTP); err != nil {
-		return nil, fmt.Errorf("ASSAYBUS_HTTP: %w: free the port, name another or set none", err)
-	}
-	secret, err := s.config.HTTP_TLS.server()
+	return p, nil
+}
+
+func (p *page) open(ctx context.Context) error {
+	c := p.service.config
+	js, err := jetstream.New(p.reader)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("ASSAYBUS_HTTP_TLS: %w", err), p.socket.Close())
+		return err
+	}
+	p.archive = web.NewArchive(js, c.Site)
+	if p.mark, err = p.archive.Mark(ctx); err != nil || c.HTTP == none {
+		return err
+	}
+	secret, err := c.HTTP_TLS.server()
+	if err != nil {
+		return fmt.Errorf("ASSAYBUS_HTTP_TLS: %w", err)
+	}
+	if p.socket, err = net.Listen("tcp", c.HTTP); err != nil {
+		return fmt.Errorf("ASSAYBUS_HTTP: %w: free the port, name another or set none", err)
 	}
 	if secret != nil {
 		p.socket, p.scheme = tls.NewListener(p.socket, secret), "https"
 	}
-	return p, nil
+	return nil
+}
+
+// close gives back what open took; serving has ended or never began.
+func (p *page) close() {
+	if p.socket != nil {
+		_ = p.socket.Close()
+	}
+	p.reader.Close()
 }
 
 // server is TLS that we offer, with CA to those only who show a certificate
@@ -101,7 +127,7 @@ func (p *page) serve(registry *bridge.Registry) (stop func()) {
 		p.restore(ctx, registry)
 	}()
 	if p.socket == nil {
-		return func() { cancel(); <-restored }
+		return func() { cancel(); <-restored; p.close() }
 	}
 	log := p.service.log
 	server := &http.Server{
@@ -121,6 +147,7 @@ func (p *page) serve(registry *bridge.Registry) (stop func()) {
 		_ = server.Close()
 		<-over
 		<-restored
+		p.close()
 	}
 }
 
