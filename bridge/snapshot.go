@@ -38,7 +38,7 @@ type StreamState struct {
 	Messages uint64    `json:"messages"`
 	Bytes    uint64    `json:"bytes"`
 	MaxBytes int64     `json:"maxBytes"` // -1: no limit of its own
-	Missing  int       `json:"missing"`  // between the first and the last, where none may be
+	Missing  int       `json:"missing"`  // gone, unreadable or not what their digest says, where none may be
 	Last     time.Time `json:"last,omitzero"`
 }
 

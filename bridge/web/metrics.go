@@ -49,7 +49,7 @@ func metrics() []metric {
 		{"assaybus_stream_messages", "Messages that a stream holds.", gauge, []string{"stream"}},
 		{"assaybus_stream_bytes", "Bytes that a stream holds.", gauge, []string{"stream"}},
 		{"assaybus_stream_limit_bytes", "Bytes that a stream may hold; absent without a limit.", gauge, []string{"stream"}},
-		{"assaybus_stream_missing_messages", "Messages missing between a stream's first and last.", gauge, []string{"stream"}},
+		{"assaybus_stream_missing_messages", "Messages of a stream that are gone, unreadable or not what their digest says.", gauge, []string{"stream"}},
 		{"assaybus_disk_free_bytes", "Bytes left on the disk of the embedded bus.", gauge, nil},
 		{"assaybus_link_events_dropped_total", "Link events that could not be published.", counter, nil},
 		{"assaybus_callers_refused_total", "Refused callers that belong to no instrument.", counter, []string{"reason"}},

@@ -187,7 +187,7 @@ func (p *page) snapshot() bridge.Snapshot {
 	for _, st := range s.bus.Stats() {
 		state := bridge.StreamState{Name: st.Stream, Messages: st.Messages, Bytes: st.Bytes, MaxBytes: st.MaxBytes, Last: st.LastTime}
 		if st.Stream != subjects.StreamLink { // which forgets, as it should
-			state.Missing = st.Deleted
+			state.Missing = max(st.Deleted, st.Damage.Messages) + int(st.Lost)
 		}
 		out.Streams = append(out.Streams, state)
 	}

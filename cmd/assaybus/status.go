@@ -206,7 +206,11 @@ func statusText(s *bridge.Snapshot) string {
 		if st.MaxBytes > 0 {
 			limit = fmt.Sprintf(" of %s, %.0f %% full", bytesText(st.MaxBytes), 100*st.Fill())
 		}
-		fmt.Fprintf(&b, "  %-10s  %d messages, %s%s\n", shown(st.Name), st.Messages, bytesText(int64(st.Bytes)), limit)
+		missing := ""
+		if st.Missing > 0 {
+			missing = fmt.Sprintf(", %d MISSING OR DAMAGED", st.Missing)
+		}
+		fmt.Fprintf(&b, "  %-10s  %d messages, %s%s%s\n", shown(st.Name), st.Messages, bytesText(int64(st.Bytes)), limit, missing)
 	}
 	if s.Disk != nil {
 		fmt.Fprintf(&b, "  %-10s  %s free\n", "disk", bytesText(s.Disk.Free))
