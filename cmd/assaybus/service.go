@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/bridge/ingest"
@@ -22,6 +24,7 @@ type service struct {
 	board  *bridge.Board
 	page   *page
 	sink   ingest.Sink // nil = results stay on the bus
+	reader *nats.Conn  // of the sink; nil without one
 }
 
 // busCloseTimeout bounds the closing of the bus.
