@@ -62,6 +62,11 @@ $(AXE):
 	cd $(dir $(AXE)).. && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
 	touch $@
 
+.PHONY: alerts
+alerts: ## The alert rules, by Prometheus' own checker
+	@command -v promtool >/dev/null || { echo "the alert rules are checked by promtool and there is none: apt-get install prometheus" >&2; exit 1; }
+	promtool check rules bridge/web/alerts/*.rules.yml
+
 .PHONY: postgres
 postgres: needs-cc ## The tests that run a PostgreSQL server of their own
 	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
@@ -84,6 +89,7 @@ lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
 	$(MAKE) vuln
+	$(MAKE) alerts
 	$(MAKE) race
 	$(MAKE) browser
 	$(MAKE) postgres
