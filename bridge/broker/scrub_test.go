@@ -280,7 +280,7 @@ func TestReadingBackNotPermitted(t *testing.T) {
 	publish(t, b, raw(1))
 	shut(t, b)
 	b = open(t, c)
-	eventually(t, 30*time.Second, "warning", func() bool { return strings.Contains(l.String(), "cannot be read back") })
+	eventually(t, time.Minute, "warning", func() bool { return strings.Contains(l.String(), "cannot be read back") })
 	publish(t, b, raw(2))
 	if got := stats(b, subjects.StreamRaw); got.Damage.Messages != 0 || strings.Contains(l.String(), "are damaged") {
 		t.Errorf("got %+v; the log says %q", got, l.String())
