@@ -59,7 +59,11 @@ func serve(ctx context.Context, c config, log *slog.Logger, withIngest bool) err
 		return err
 	}
 	s, err := openService(ctx, c, log)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // SIGTERM while it was starting
+		log.Info("stopped before it served")
+		return nil
+	case err != nil:
 		return err
 	}
 	if withIngest {

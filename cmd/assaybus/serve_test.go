@@ -287,3 +287,21 @@ func TestWarnPayload(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+// SIGTERM while it is starting is an orderly end.
+func TestServeStoppedWhileStarting(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "instruments.yaml")
+	if err := os.WriteFile(file, []byte("instruments: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"INSTRUMENTS": file, "DATA": filepath.Join(folder, "data"), "NATS_LISTEN": "none", "HTTP": "none", "STORE_MAX": "1GiB"} {
+		t.Setenv(prefix+"_"+name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	if code := run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != exitOK || !strings.Contains(stderr.String(), "stopped before it served") {
+		t.Errorf("exit code %d and %q, want 0", code, stderr.String())
+	}
+}
