@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -305,10 +304,11 @@ func (c *conn) refused(r Reception, reason string, err error) error {
 
 func (c *conn) logFailed(d Derived) {
 	attrs := []any{"instrument", c.inst.ID, "reason", d.Reason, "error", d.Err}
+	key := "failed:" + d.Reason + ":" + c.inst.ID
 	if d.Stack != nil {
-		attrs = append(attrs, "stack", string(d.Stack))
+		attrs, key = append(attrs, "stack", string(d.Stack)), "panic:"+c.inst.ID
 	}
-	c.server.log.Log(context.Background(), slog.LevelWarn, "message stored as failed; replay it when the parser or the options are better", attrs...)
+	c.server.say.warn(key, "message stored as failed; replay it when the parser or the options are better", attrs...)
 }
 
 // tooLarge records the refusal of a message over the limit.
