@@ -14,10 +14,11 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /assaybus /usr/local/bin/assaybus
 COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
-# The container's own loopback reaches nobody: its port is published instead.
+# The page is for the container itself until it has a token: publish the port
+# with ASSAYBUS_HTTP=0.0.0.0:8600 and ASSAYBUS_HTTP_TOKEN.
 ENV ASSAYBUS_DATA=/data \
     ASSAYBUS_INSTRUMENTS=/etc/assaybus/instruments.yaml \
-    ASSAYBUS_HTTP=0.0.0.0:8600
+    ASSAYBUS_HTTP=127.0.0.1:8600
 VOLUME /data
 EXPOSE 8600
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

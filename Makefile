@@ -7,23 +7,27 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+NATSCLI_VERSION := v0.5.1
 
 BIN := $(abspath .tmp/bin)
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+NATSCLI := $(BIN)/nats-$(NATSCLI_VERSION)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 ARGS ?=
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 HOSTILETIME ?= 1m
 RACE_TIMEOUT ?= 20m
+AXE_VERSION := 4.14.1
+AXE := $(abspath .tmp/axe-$(AXE_VERSION))/package/axe.min.js
 VULNDB ?= https://vuln.go.dev
 # required: a database out of reach fails make check; else it is said and passed
 VULN ?= wanted
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Bridge, bus and simulated analyzers, live (ARGS='--for 10s' ends by itself)
@@ -37,9 +41,39 @@ test: ## Every test that needs only Go
 race: needs-cc ## The tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
 
+.PHONY: browser
+browser: needs-chromium $(AXE) ## The page in headless Chromium, with axe-core
+	AXE=$(AXE) go test -count=1 -tags browser -run 'Browser|Phone|Accessibility|Screenshots' ./bridge/web
+
+.PHONY: screenshots
+screenshots: needs-chromium ## The pictures of README, taken anew
+	SCREENSHOTS=$(abspath bridge/web/screenshots) go test -count=1 -tags browser -run Screenshots ./bridge/web
+
+.PHONY: needs-chromium
+needs-chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		echo "the page is tested in a browser and there is no Chromium: apt-get install chromium" >&2; \
+		exit 1; \
+	}
+
+$(AXE):
+	@command -v npm >/dev/null || { echo "axe-core comes from the npm registry and there is no npm: apt-get install npm" >&2; exit 1; }
+	@mkdir -p $(dir $(AXE))
+	cd $(dir $(AXE)).. && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
+	touch $@
+
+.PHONY: alerts
+alerts: ## The alert rules, by Prometheus' own checker
+	@command -v promtool >/dev/null || { echo "the alert rules are checked by promtool and there is none: apt-get install prometheus" >&2; exit 1; }
+	promtool check rules bridge/web/alerts/*.rules.yml
+
 .PHONY: postgres
 postgres: needs-cc ## The tests that run a PostgreSQL server of their own
 	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
+
+.PHONY: snippets
+snippets: needs-node $(NATSCLI) ## What README.md prints for other consumers, run: Go, Node, nats
+	CGO_ENABLED=0 NATSCLI=$(NATSCLI) go test -tags snippets -run '^TestSnippet' ./cmd/assaybus
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
@@ -55,8 +89,11 @@ lint: $(GOLANGCI_LINT) ## Format, vet, linters and the import rules
 check: needs-cc lint ## All that must be green before a change lands
 	go mod tidy -diff
 	$(MAKE) vuln
+	$(MAKE) alerts
 	$(MAKE) race
+	$(MAKE) browser
 	$(MAKE) postgres
+	$(MAKE) snippets
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
@@ -104,6 +141,15 @@ needs-cc:
 		exit 1; \
 	}
 
+.PHONY: needs-node
+needs-node:
+	@for program in node npm; do \
+		command -v $$program >/dev/null || { \
+			echo "README.md has a program for Node and there is no $$program: apt-get install nodejs npm" >&2; \
+			exit 1; \
+		}; \
+	done
+
 $(GOLANGCI_LINT):
 	@mkdir -p $(BIN)
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
@@ -113,3 +159,8 @@ $(GOVULNCHECK):
 	@mkdir -p $(BIN)
 	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	mv $(BIN)/govulncheck $@
+
+$(NATSCLI):
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 GOBIN=$(BIN) go install github.com/nats-io/natscli/nats@$(NATSCLI_VERSION)
+	mv $(BIN)/nats $@

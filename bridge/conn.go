@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -29,12 +28,14 @@ type conn struct {
 	session  string
 	protocol string
 	peer     string
-	messages int      // received, complete or not
-	quirks   []string // noted for the message in progress
-	batch    string   // of the message in progress
-	pending  []byte   // read but not used: the next Read returns them
-	spoke    bool     // anything was ever received
-	first    [64]byte // the only read buffer of a silent connection
+	messages int       // received, complete or not
+	quirks   []string  // noted for the message in progress
+	batch    string    // of the message in progress
+	pending  []byte    // read but not used: the next Read returns them
+	spoke    bool      // anything was ever received
+	first    [64]byte  // the only read buffer of a silent connection
+	heard    time.Time // when the last bytes came
+	due      time.Time // heard, of the stored message whose answer is still to be written
 
 	socket    net.Conn // below TLS: closing it waits for nobody
 	unsettled int      // bytes read since the last message was over
@@ -112,6 +113,7 @@ func (c *conn) await() error {
 	}
 	c.atone()
 	n, err := c.Conn.Read(c.first[:])
+	c.heard = time.Now()
 	c.pending = c.first[:n]
 	switch {
 	case n > 0:
@@ -178,6 +180,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	c.atone()
 	n, err := c.Conn.Read(p)
+	c.heard, c.due = time.Now(), time.Time{}
 	c.broke = c.charge(n)
 	return n, err
 }
@@ -193,6 +196,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
+	c.answered(err)
 	if codec.IsTimeout(err) {
 		c.status.refuse(RefusedUnread)
 	}
@@ -206,7 +210,7 @@ func (c *conn) Ready() error {
 		switch {
 		case err != nil:
 			s.State, s.Problem = StateRefusing, err.Error()
-			s.Refused[RefusedNotReady]++
+			s.refuse(RefusedNotReady)
 		case s.State == StateRefusing:
 			s.State, s.Problem = StateConnected, ""
 		}
@@ -247,7 +251,7 @@ func (c *conn) Count(e codec.Event) {
 
 // Quirk notes a tolerance for the message in progress.
 func (c *conn) Quirk(name string) {
-	c.status.update(func(s *Counters) { s.Quirks[name]++ })
+	c.status.update(func(s *Counters) { bump(s.Quirks, name) })
 	if !slices.Contains(c.quirks, name) {
 		c.quirks = append(c.quirks, name)
 	}
@@ -286,7 +290,8 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return c.refused(r, RefusedStore, err)
 	}
-	c.count(o, len(raw))
+	c.count(r, o, len(raw))
+	c.due = c.heard
 	c.server.stored(r, o)
 	if o.Derived.Reason != "" {
 		c.logFailed(o.Derived)
@@ -307,38 +312,13 @@ func (c *conn) refused(r Reception, reason string, err error) error {
 	return err
 }
 
-func (c *conn) count(o Outcome, size int) {
-	c.status.update(func(s *Counters) {
-		s.LastMessage, s.LastContact = time.Now(), time.Now()
-		s.Bytes += uint64(size)
-		switch {
-		case o.Repeat:
-			s.Repeats++
-		case o.Derived.Reason != "":
-			s.Failed[o.Derived.Reason]++
-		default:
-			s.Messages[o.Derived.Kind]++
-		}
-		if m := o.Derived.Message; m != nil {
-			for _, w := range m.Warnings {
-				s.Warnings[w.Code]++
-			}
-		}
-		for _, q := range o.Derived.Quirks {
-			s.Quirks[q]++
-		}
-		if s.State == StateRefusing {
-			s.State, s.Problem = StateConnected, ""
-		}
-	})
-}
-
 func (c *conn) logFailed(d Derived) {
 	attrs := []any{"instrument", c.inst.ID, "reason", d.Reason, "error", d.Err}
+	key := "failed:" + d.Reason + ":" + c.inst.ID
 	if d.Stack != nil {
-		attrs = append(attrs, "stack", string(d.Stack))
+		attrs, key = append(attrs, "stack", string(d.Stack)), "panic:"+c.inst.ID
 	}
-	c.server.log.Log(context.Background(), slog.LevelWarn, "message stored as failed; replay it when the parser or the options are better", attrs...)
+	c.server.say.warn(key, "message stored as failed; replay it when the parser or the options are better", attrs...)
 }
 
 // tooLarge records the refusal of a message over the limit.
@@ -368,7 +348,7 @@ func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
 		c.status.refuse(RefusedStore)
 		return
 	}
-	c.count(o, len(raw))
+	c.count(r, o, len(raw))
 	c.server.stored(r, o)
 }
 

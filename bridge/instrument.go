@@ -23,6 +23,7 @@ type Instrument struct {
 	Protocol       codec.Protocol // built for this instrument's options
 	MaxConnections int            // connections at once
 	IdleTimeout    time.Duration  // silence after which a connection is closed; 0 = never
+	SilentAfter    time.Duration  // without a message for so long it is silent; 0 = never
 	Dedupe         bool           // byte-identical repeats are one message for consumers
 	Reject         bool           // tell the instrument when its message could not be parsed
 	Options        codec.Options  // what Protocol was built with

@@ -53,6 +53,9 @@ func (l *links) change(ctx context.Context, registry *Registry) {
 			l.server.board.forget(old.ID)
 		}
 	}
+	for _, i := range registry.Instruments { // everyone has a row before anyone is heard
+		l.server.board.status(i)
+	}
 	for key, r := range routes {
 		if open := l.listeners[key]; open != nil {
 			open.setRoute(r)
@@ -61,7 +64,6 @@ func (l *links) change(ctx context.Context, registry *Registry) {
 		l.listeners[key] = listen(ctx, l.server, r)
 	}
 	for _, i := range registry.Instruments {
-		l.server.board.status(i)
 		if i.Dial != "" && l.dialers[i.ID] == nil {
 			l.dialers[i.ID] = dial(ctx, l.server, i)
 		}

@@ -29,6 +29,7 @@ type options struct {
 	MaxFrame       Size     `yaml:"max_frame"`
 	MessageTimeout Duration `yaml:"message_timeout"`
 	IdleTimeout    Duration `yaml:"idle_timeout"`
+	SilentAfter    Duration `yaml:"silent_after"`
 	MaxConnections int      `yaml:"max_connections"`
 	SpecimenPath   []string `yaml:"specimen_path"`
 	CodeComponent  int      `yaml:"code_component"`
@@ -151,7 +152,7 @@ func (s spec) build(protocols codec.Index) (*Instrument, error) {
 	i := &Instrument{
 		ID: s.ID, Name: s.Name, Listen: s.Listen, Dial: s.Dial, From: from, ProxyFrom: balancers,
 		MaxConnections: s.Options.MaxConnections, IdleTimeout: time.Duration(s.Options.IdleTimeout), Dedupe: s.Options.Dedupe,
-		Reject: s.Options.Unparsable == "reject", spec: s,
+		Reject: s.Options.Unparsable == "reject", SilentAfter: time.Duration(s.Options.SilentAfter), spec: s,
 		Options: codec.Options{
 			Quirks: s.Options.Quirks, MaxMessage: int(s.Options.MaxMessage), MaxFrame: int(s.Options.MaxFrame), MessageTimeout: time.Duration(s.Options.MessageTimeout),
 			Location: zone, Charset: s.Options.Charset, DecimalComma: s.Options.DecimalComma, ThousandsComma: s.Options.ThousandsComma, Fallback: s.Options.Fallback, SpecimenPath: s.Options.SpecimenPath,

@@ -132,12 +132,12 @@ func (r *Replay) progress(p *Position, m Stored) {
 }
 
 // turns lets live links go first where replay shares their processors and
-// their bus: after a stretch of work it rests for half as long.
+// their bus: after a stretch of work it rests for as long.
 type turns struct{ began time.Time }
 
 const (
-	workStretch = 10 * time.Millisecond
-	restStretch = workStretch / 2
+	workStretch = 5 * time.Millisecond
+	restStretch = workStretch
 )
 
 func (t *turns) rest(ctx context.Context) error {

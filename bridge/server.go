@@ -84,8 +84,12 @@ func (s *Server) Run(ctx context.Context, registry *Registry) error {
 	defer close(s.over)
 	links := newLinks(s)
 	links.change(ctx, registry)
+	tick := time.NewTicker(silenceEvery)
+	defer tick.Stop()
 	for {
 		select {
+		case now := <-tick.C:
+			s.listenForSilence(links.registry, now)
 		case r := <-s.apply:
 			links.change(ctx, r.registry)
 			close(r.done)

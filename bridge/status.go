@@ -15,9 +15,16 @@ const (
 	StateConnected = "connected" // at least one connection
 	StateRefusing  = "refusing"  // connected, but the store does not take messages
 	StateBlocked   = "blocked"   // the listener cannot be opened
+	StateSilent    = "silent"    // no message for silent_after, and nothing worse
 )
 
-// Counters are what is known of one instrument since the program started.
+// States are the states of a link, the worst first.
+func States() []string {
+	return []string{StateBlocked, StateRefusing, StateSilent, StateWaiting, StateConnected}
+}
+
+// Counters are what is known of one instrument since the program started; its
+// last times and its hours also from before.
 type Counters struct {
 	Instrument  string                 `json:"instrument"`
 	Name        string                 `json:"name,omitempty"`
@@ -36,6 +43,18 @@ type Counters struct {
 	Warnings    map[string]uint64      `json:"warnings,omitempty"`
 	Repeats     uint64                 `json:"repeats"`
 	Bytes       uint64                 `json:"bytes"`
+
+	Since       time.Time     `json:"since"`                 // when it was first looked after
+	LastProblem time.Time     `json:"lastProblem,omitzero"`  // a message failed or was refused
+	SilentAfter time.Duration `json:"silentAfter,omitempty"` // nanoseconds; 0 = it may be silent for ever
+	Hours       History       `json:"hours"`                 // messages stored, repeats not counted
+	Problems    History       `json:"problems"`              // messages failed or refused
+	Ack         Latency       `json:"ack"`                   // from a message's last byte to our positive answer
+	Stored      Latency       `json:"stored"`                // until raw and derived were on disk
+	// Skew is how far the instrument's clock is ahead of ours, in seconds, as
+	// its last message said (H.14, MSH-7) against the receipt. A message that
+	// waited in the instrument looks like a clock that is behind.
+	Skew *float64 `json:"skew,omitempty"`
 }
 
 // The reasons of Counters.Refused.
@@ -59,6 +78,7 @@ type Board struct {
 	mu   sync.Mutex
 	all  map[string]*status
 	lost map[string]uint64 // refused callers that belong to no instrument, by reason
+	past map[string]Past   // of instruments without a row yet
 }
 
 // NewBoard is an empty board.
@@ -102,13 +122,15 @@ func (b *Board) status(i *Instrument) *status {
 	s := b.all[i.ID]
 	if s == nil {
 		s = &status{c: Counters{
+			Since:    time.Now(),
 			Messages: map[string]uint64{}, Failed: map[string]uint64{}, Refused: map[string]uint64{},
 			Events: map[codec.Event]uint64{}, Quirks: map[string]uint64{}, Warnings: map[string]uint64{},
 		}}
+		s.c.restore(b.past[i.ID])
 		b.all[i.ID] = s
 	}
 	s.update(func(c *Counters) {
-		c.Instrument, c.Name, c.Address = i.ID, i.Name, i.Listen+i.Dial
+		c.Instrument, c.Name, c.Address, c.SilentAfter = i.ID, i.Name, i.Listen+i.Dial, i.SilentAfter
 		if c.State == "" {
 			c.State = StateWaiting
 		}
@@ -125,8 +147,9 @@ func (b *Board) forget(id string) {
 
 // status guards the counters of one instrument.
 type status struct {
-	mu sync.Mutex
-	c  Counters
+	mu     sync.Mutex
+	c      Counters
+	silent bool // said to be silent
 }
 
 func (s *status) update(f func(*Counters)) {
@@ -135,7 +158,9 @@ func (s *status) update(f func(*Counters)) {
 	f(&s.c)
 }
 
-func (s *status) refuse(reason string) { s.update(func(c *Counters) { c.Refused[reason]++ }) }
+func (s *status) refuse(reason string) {
+	s.update(func(c *Counters) { c.refuse(reason) })
+}
 
 // connections adds n and returns how many there are now; with a limit above
 // zero it adds nothing beyond it and returns false.
@@ -163,5 +188,36 @@ func (s *status) snapshot() Counters {
 	c := s.c
 	c.Messages, c.Failed, c.Refused = maps.Clone(c.Messages), maps.Clone(c.Failed), maps.Clone(c.Refused)
 	c.Events, c.Quirks, c.Warnings = maps.Clone(c.Events), maps.Clone(c.Quirks), maps.Clone(c.Warnings)
+	c.Ack.Counts, c.Stored.Counts = slices.Clone(c.Ack.Counts), slices.Clone(c.Stored.Counts)
+	c.settle(time.Now())
 	return c
+}
+
+// Past is what is known of an instrument from before the program started.
+type Past struct {
+	LastContact, LastMessage time.Time
+	Hours                    History
+}
+
+// Restore adds what the streams tell of the time before to the rows of
+// instruments, by id: now, or when the row is made.
+func (b *Board) Restore(past map[string]Past) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.past = past
+	for id, s := range b.all {
+		if p, ok := past[id]; ok {
+			s.update(func(c *Counters) { c.restore(p) })
+		}
+	}
+}
+
+func (c *Counters) restore(p Past) {
+	if p.LastContact.After(c.LastContact) {
+		c.LastContact = p.LastContact
+	}
+	if p.LastMessage.After(c.LastMessage) {
+		c.LastMessage = p.LastMessage
+	}
+	c.Hours.merge(p.Hours)
 }

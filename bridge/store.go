@@ -110,12 +110,14 @@ func (s *Store) Refused(ctx context.Context, i *Instrument, r Reception, size in
 func (s *Store) Ready() error { return s.bus.Healthy() }
 
 // put publishes p until the stream confirms it or ctx ends, always with the
-// same id: the stream keeps one of them.
+// same id: the stream keeps one of them. Duplicate is the answer to the first
+// try only: to a later one it says that an earlier try of our own arrived.
 func (s *Store) put(ctx context.Context, p Publication) (Receipt, error) {
 	pause := firstPause
-	for {
+	for tries := 1; ; tries++ {
 		receipt, err := s.attempt(ctx, p)
 		if err == nil || errors.Is(err, ErrTooLarge) {
+			receipt.Duplicate = receipt.Duplicate && tries == 1
 			return receipt, err
 		}
 		select {

@@ -177,6 +177,20 @@ func TestLostConfirmation(t *testing.T) {
 	})
 }
 
+// The lost confirmation of what was derived is no repeat of the instrument.
+func TestOwnRetryIsNoRepeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bus{lostAck: func(try int, p bridge.Publication) bool { return try == 2 }}
+		o, err := receive(t, b, oneInstrument, "WBC", 1)
+		if err != nil || o.Repeat {
+			t.Errorf("repeat %v, %v; want a new message", o.Repeat, err)
+		}
+		if n := len(b.in(subjects.StreamParsed)); n != 1 {
+			t.Errorf("%d parsed messages, want 1", n)
+		}
+	})
+}
+
 func TestPatienceBoundsEverything(t *testing.T) {
 	for _, stream := range []string{subjects.StreamRaw, subjects.StreamParsed} {
 		synctest.Test(t, func(t *testing.T) {

@@ -81,3 +81,21 @@ func serverTLS(c Config) (*tls.Config, error) {
 	}
 	return t, nil
 }
+
+// Reader is a connection of its own for whoever reads much: however slow or
+// greedy it is, publications do not wait for it. The caller closes it, before
+// the Bus.
+func (b *Bus) Reader() (*nats.Conn, error) {
+	opts, err := b.options(), error(nil)
+	if b.srv != nil {
+		opts = append(append(opts, b.srv.users.login()...), nats.InProcessServer(b.srv), nats.ReconnectWait(100*time.Millisecond))
+	} else if opts, err = b.externalOptions(); err != nil {
+		return nil, err
+	}
+	opts = append(opts, nats.Name(b.c.Name+" reader"), nats.ClosedHandler(nil), nats.DisconnectErrHandler(nil), nats.ReconnectHandler(nil))
+	nc, err := nats.Connect(b.c.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s to read: %w", b.place(), err)
+	}
+	return nc, nil
+}

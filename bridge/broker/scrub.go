@@ -22,8 +22,8 @@ const (
 	scrubOpen    = 2 * time.Second        // that it takes for them at most
 	scrubPace    = 10 * time.Millisecond  // between two messages of the slow round
 	scrubRest    = time.Hour              // between two rounds
-	scrubRetry   = 5 * time.Second        // when the bus does not answer
-	scrubTimeout = 2 * time.Second        // for one message
+	scrubRetry   = 2 * time.Second        // when the bus does not answer
+	scrubTimeout = 5 * time.Second        // for one message, which may have 15 MiB
 	scrubTries   = 3                      // without an answer, before a round is given up
 	scrubSettle  = 100 * time.Millisecond // after Open, before the slow round
 )

@@ -255,8 +255,11 @@ func TestLargestMessageIsReadBack(t *testing.T) {
 	p.Header[subjects.HeaderDigest] = bridge.Digest([]byte("something else"))
 	publish(t, b, p)
 	shut(t, b)
-	if got, want := stats(open(t, c), subjects.StreamRaw).Damage, (broker.Damage{Messages: 1, First: 1, Last: 1}); got != want {
-		t.Errorf("got %+v, want %+v; the log says %q", got, want, l.String())
+	b = open(t, c) // which finds it at once, or its slow round does on a busy machine
+	want := broker.Damage{Messages: 1, First: 1, Last: 1}
+	eventually(t, time.Minute, "damage found", func() bool { return stats(b, subjects.StreamRaw).Damage == want })
+	if said := l.String(); !strings.Contains(said, "LAB_RAW") {
+		t.Errorf("the log does not name the stream: %q", said)
 	}
 }
 
@@ -277,7 +280,7 @@ func TestReadingBackNotPermitted(t *testing.T) {
 	publish(t, b, raw(1))
 	shut(t, b)
 	b = open(t, c)
-	eventually(t, 30*time.Second, "warning", func() bool { return strings.Contains(l.String(), "cannot be read back") })
+	eventually(t, time.Minute, "warning", func() bool { return strings.Contains(l.String(), "cannot be read back") })
 	publish(t, b, raw(2))
 	if got := stats(b, subjects.StreamRaw); got.Damage.Messages != 0 || strings.Contains(l.String(), "are damaged") {
 		t.Errorf("got %+v; the log says %q", got, l.String())

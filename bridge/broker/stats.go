@@ -115,3 +115,12 @@ func (b *Bus) rot(info *jetstream.StreamInfo) {
 	b.log.Error("stream has lost messages: the disk is damaged or somebody deleted them; restore from a copy",
 		"stream", info.Config.Name, "missing", info.State.NumDeleted)
 }
+
+// DiskFree is what the embedded server's disk has left for this user, in
+// bytes; false with an external server, or where the system does not say.
+func (b *Bus) DiskFree() (int64, bool) {
+	if b.srv == nil {
+		return 0, false
+	}
+	return diskFree(b.c.Data)
+}

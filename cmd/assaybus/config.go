@@ -24,6 +24,9 @@ type config struct {
 	Site          string `default:"main" help:"name of this laboratory, part of every subject"`
 	Instruments   string `default:"instruments.yaml" help:"file that lists the instruments"`
 	HTTP          string `default:"127.0.0.1:8600" help:"address of the status page, /metrics, /healthz and /readyz; none = no listener"`
+	HTTP_Token    string `help:"token that the page and /metrics ask for, at least 16 characters; needed when ASSAYBUS_HTTP can be reached from other machines"`
+	HTTP_TLS      httpTLS
+	Pprof         bool `default:"false" help:"serve /debug/pprof/ beside the page"`
 	Log           logConfig
 	Patience      Duration `default:"10s" help:"how long an instrument waits for its answer before it is refused; below 15s, when the least patient ones give up"`
 	MessageMemory Size     `split_words:"true" default:"256MiB" help:"memory for messages in flight, beyond 512KiB that every connection has for its own; what finds no room is refused and repeated by its instrument"`
@@ -55,6 +58,13 @@ type tlsConfig struct {
 type ingestConfig struct {
 	Database string `default:"./results.db" help:"database of ingest and serve --ingest: an SQLite file, or postgres://user@host:5432/name"`
 	Durable  string `default:"ingest" help:"name of the consumer of ingest on the bus"`
+}
+
+// httpTLS is the TLS of the page.
+type httpTLS struct {
+	CA   string `help:"file of the authorities whose certificate a browser must show"`
+	Cert string `help:"our certificate file; with it the page is https"`
+	Key  string `help:"our key file"`
 }
 
 // logConfig says what is logged and how.

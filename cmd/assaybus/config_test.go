@@ -37,7 +37,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"NATS_USERS": "", "STORE_KEY_FILE": "", "MESSAGE_MEMORY": "64MiB",
 		"NATS_URL": "tls://a:4222,tls://b:4222", "NATS_CREDS": file, "NATS_TLS_CA": file, "NATS_TLS_CERT": file, "NATS_TLS_KEY": file,
 		"NATS_LISTEN": "none", "NATS_TOKEN": "", "DATA": "/srv/assaybus", "STORE_MAX": "2TiB", "REPLICAS": "3", "SITE": "north",
-		"INSTRUMENTS": "/etc/i.yaml", "HTTP": ":8600", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "PATIENCE": "5s",
+		"INSTRUMENTS": "/etc/i.yaml", "HTTP": ":8600", "HTTP_TOKEN": "sixteen letters.", "HTTP_TLS_CA": file, "HTTP_TLS_CERT": file, "HTTP_TLS_KEY": file, "PPROF": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "PATIENCE": "5s",
 		"SHUTDOWN_GRACE": "1m", "RAW_MAX_AGE": "3650d", "PARSED_MAX_AGE": "12h",
 		"INGEST_DATABASE": "postgres://lab@db/results", "INGEST_DURABLE": "lis",
 	}
@@ -59,7 +59,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	}
 	want := config{
 		NATS: natsConfig{URL: values["NATS_URL"], Creds: file, TLS: tlsConfig{file, file, file}, Listen: "none"},
-		Data: "/srv/assaybus", StoreMax: 2 << 40, Replicas: 3, Site: "north", Instruments: "/etc/i.yaml", HTTP: ":8600",
+		Data: "/srv/assaybus", StoreMax: 2 << 40, Replicas: 3, Site: "north", Instruments: "/etc/i.yaml", HTTP: ":8600", HTTP_Token: "sixteen letters.", HTTP_TLS: httpTLS{file, file, file}, Pprof: true,
 		Log: logConfig{"debug", "json"}, Patience: Duration(5 * time.Second), ShutdownGrace: Duration(time.Minute),
 		RawMaxAge: Duration(3650 * 24 * time.Hour), ParsedMaxAge: Duration(12 * time.Hour),
 		Ingest:        ingestConfig{"postgres://lab@db/results", "lis"},
@@ -102,6 +102,9 @@ func TestConfigErrors(t *testing.T) {
 		{"number", map[string]string{"ASSAYBUS_REPLICAS": "many"}, []string{`ASSAYBUS_REPLICAS: invalid syntax (got "many")`}},
 		{"site", map[string]string{"ASSAYBUS_SITE": "a\x1b"}, []string{"ASSAYBUS_SITE: must be printable text"}},
 		{"instruments", map[string]string{"ASSAYBUS_INSTRUMENTS": " "}, []string{"ASSAYBUS_INSTRUMENTS: must not be empty"}},
+		{"http open", map[string]string{"ASSAYBUS_HTTP": "0.0.0.0:8600"}, []string{"ASSAYBUS_HTTP: can be reached from other machines: set ASSAYBUS_HTTP_TOKEN"}},
+		{"http token short", map[string]string{"ASSAYBUS_HTTP_TOKEN": "short"}, []string{"ASSAYBUS_HTTP_TOKEN: must be at least 16 characters"}},
+		{"http tls half", map[string]string{"ASSAYBUS_HTTP_TLS_CERT": "config.go", "ASSAYBUS_HTTP_TLS_CA": "gone"}, []string{"ASSAYBUS_HTTP_TLS_CERT: needs ASSAYBUS_HTTP_TLS_KEY", "ASSAYBUS_HTTP_TLS_CA: cannot be read"}},
 		{"http", map[string]string{"ASSAYBUS_HTTP": "localhost:99999"}, []string{"ASSAYBUS_HTTP: port must be a number from 0 to 65535"}},
 		{"level", map[string]string{"ASSAYBUS_LOG_LEVEL": "loud"}, []string{`ASSAYBUS_LOG_LEVEL: must be debug, info, warn or error (got "loud")`}},
 		{"format", map[string]string{"ASSAYBUS_LOG_FORMAT": "xml"}, []string{`ASSAYBUS_LOG_FORMAT: must be auto, text or json (got "xml")`}},

@@ -68,7 +68,7 @@ once for consumers; it exits 1 if not.`,
 	f.DurationVar(&d.duration, "for", 0, "end after this long (default: run until Ctrl-C)")
 	f.StringVar(&d.rate, "rate", "1/s", "messages of each analyzer per time")
 	f.StringVar(&d.nats, "nats", "127.0.0.1:0", "where the embedded bus listens; port 0 = any free one")
-	f.StringVar(&d.http, "http", "127.0.0.1:0", "where /readyz answers; port 0 = any free one, none = nowhere")
+	f.StringVar(&d.http, "http", "127.0.0.1:0", "where the page is; port 0 = any free one, none = nowhere")
 	return cmd
 }
 
@@ -271,8 +271,8 @@ func (d *demo) introduce(s *service, cast []*player) {
 	if url := s.bus.URL(); url != "" {
 		fmt.Fprintf(d.out, "\nlisten in:  assaybus tail --nats %s\n", url)
 	}
-	if s.http != nil {
-		fmt.Fprintf(d.out, "ready?      http://%s/readyz\n\n", s.http.Addr())
+	if url := s.page.url(); url != "" {
+		fmt.Fprintf(d.out, "look:       %s/\n\n", url)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestDemo(t *testing.T) {
 	if code := run(t.Context(), []string{"demo", "--for", "2s", "--rate", "5/s", "--http", "127.0.0.1:0"}, strings.NewReader(""), &out, &out); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
-	for _, want := range []string{"haema-1", "chem-2", "haema-3", "immuno-4", "trouble-5", "/readyz", "assaybus tail --nats nats://127.0.0.1:", "exactly once for consumers"} {
+	for _, want := range []string{"haema-1", "chem-2", "haema-3", "immuno-4", "trouble-5", "look:  ", "assaybus tail --nats nats://127.0.0.1:", "exactly once for consumers"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the demo does not show %q\n%s", want, out.String())
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/assaybus/assaybus/bridge/ingest"
 )
 
@@ -12,10 +14,12 @@ import (
 func (s *service) openSink(ctx context.Context) error {
 	sink, err := ingest.Open(ctx, s.config.Ingest.Database)
 	if err != nil {
-		if s.http != nil {
-			_ = s.http.Close()
-		}
+		s.page.close()
 		return errors.Join(err, s.closeBus())
+	}
+	if s.reader, err = s.bus.Reader(); err != nil { // live messages do not wait for the catching up
+		s.page.close()
+		return errors.Join(err, sink.Close(), s.closeBus())
 	}
 	s.sink = sink
 	return nil
@@ -33,8 +37,12 @@ func (s *service) ingest() (stop func()) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		i := ingest.New(ingest.Config{JetStream: s.bus.JetStream(), Sink: s.sink, Durable: s.config.Ingest.Durable, Log: s.log})
-		if err := i.Run(ctx); err != nil {
+		defer s.reader.Close()
+		js, err := jetstream.New(s.reader)
+		if err == nil {
+			err = ingest.New(ingest.Config{JetStream: js, Sink: s.sink, Durable: s.config.Ingest.Durable, Log: s.log}).Run(ctx)
+		}
+		if err != nil {
 			s.log.Error("results do not reach the database; they wait on the bus, and instruments are served", "error", err)
 		}
 		if err := s.sink.Close(); err != nil {

@@ -32,6 +32,7 @@ func commands() []func() *cobra.Command {
 		newDemo,
 		newInstruments,
 		newDecode,
+		newStatus,
 		newTail,
 		newShow,
 		newReplay,

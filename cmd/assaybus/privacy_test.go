@@ -228,8 +228,8 @@ func TestNothingTellsOfPatients(t *testing.T) {
 	})
 
 	var web strings.Builder
-	for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/instruments", "/" + "x" + "?q=1"} {
-		response, err := http.Get("http://" + w.http.Addr().String() + path)
+	for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/api/snapshot", "/problems", "/instruments/large", "/" + "x" + "?q=1"} {
+		response, err := http.Get("http://" + w.page.socket.Addr().String() + path)
 		if err != nil {
 			t.Fatal(err)
 		}

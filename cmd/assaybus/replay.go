@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -109,6 +110,8 @@ Exit codes: 0 nothing differs, or it was published; 1 something went wrong;
 
 // start checks what was asked for, connects and runs.
 func (f *replayFlags) start(cmd *cobra.Command) error {
+	// The other half of the processors is for the live links of this machine.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
 	if err := f.check(time.Now()); err != nil {
 		return &usageError{err}
 	}

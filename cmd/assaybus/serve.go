@@ -59,7 +59,11 @@ func serve(ctx context.Context, c config, log *slog.Logger, withIngest bool) err
 		return err
 	}
 	s, err := openService(ctx, c, log)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // SIGTERM while it was starting
+		log.Info("stopped before it served")
+		return nil
+	case err != nil:
 		return err
 	}
 	if withIngest {
@@ -67,7 +71,7 @@ func serve(ctx context.Context, c config, log *slog.Logger, withIngest bool) err
 			return err
 		}
 	}
-	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", c.HTTP, "version", thisBuild().Version)
+	log.Info("serving", "instruments", len(registry.Instruments), "bus", s.bus.URL(), "data", c.Data, "http", s.page.url(), "version", thisBuild().Version)
 	warnPayload(log, registry, s.bus.Conn().MaxPayload())
 	w := watcher{path: c.Instruments, log: log, apply: func(r *bridge.Registry) error { return s.server.Apply(ctx, r) }}
 	w.seen, _ = os.Stat(c.Instruments)

@@ -31,6 +31,7 @@ type served struct {
 	t    *testing.T
 	js   jetstream.JetStream
 	bus  string
+	page string // URL
 	file string
 	log  *logLines
 	stop func() int
@@ -104,7 +105,9 @@ func startServe(t *testing.T, instruments string, flags ...string) *served {
 		return result
 	}
 	t.Cleanup(func() { s.stop() })
-	s.bus, _ = s.log.await(t, "serving")["bus"].(string)
+	serving := s.log.await(t, "serving")
+	s.bus, _ = serving["bus"].(string)
+	s.page, _ = serving["http"].(string)
 	nc, err := nats.Connect(s.bus)
 	if err != nil {
 		t.Fatal(err)
@@ -282,5 +285,23 @@ func TestWarnPayload(t *testing.T) {
 	warnPayload(slog.New(slog.NewTextHandler(&out, nil)), registry, 1<<20)
 	if said := out.String(); strings.Contains(said, "small") || !strings.Contains(said, "instrument=large max_message=10MiB max_payload=1MiB") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// SIGTERM while it is starting is an orderly end.
+func TestServeStoppedWhileStarting(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "instruments.yaml")
+	if err := os.WriteFile(file, []byte("instruments: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"INSTRUMENTS": file, "DATA": filepath.Join(folder, "data"), "NATS_LISTEN": "none", "HTTP": "none", "STORE_MAX": "1GiB"} {
+		t.Setenv(prefix+"_"+name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	if code := run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != exitOK || !strings.Contains(stderr.String(), "stopped before it served") {
+		t.Errorf("exit code %d and %q, want 0", code, stderr.String())
 	}
 }

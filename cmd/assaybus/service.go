@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/bridge/ingest"
-	"github.com/assaybus/assaybus/bridge/web"
 )
 
 // service is the bridge with its bus and its HTTP listener: what `serve` runs
@@ -24,16 +23,13 @@ type service struct {
 	bus    *broker.Bus
 	server *bridge.Server
 	board  *bridge.Board
-	http   net.Listener // nil = none
-	sink   ingest.Sink  // nil = results stay on the bus
+	page   *page
+	sink   ingest.Sink // nil = results stay on the bus
+	reader *nats.Conn  // of the sink; nil without one
 }
 
-// The bounds of HTTP and of closing the bus.
-const (
-	httpHeaderTimeout = 5 * time.Second
-	httpIdleTimeout   = time.Minute
-	busCloseTimeout   = 10 * time.Second
-)
+// busCloseTimeout bounds the closing of the bus.
+const busCloseTimeout = 10 * time.Second
 
 // brokerConfig is what c says of the bus.
 func (c config) brokerConfig(log *slog.Logger) broker.Config {
@@ -53,10 +49,8 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 		return nil, err
 	}
 	s := &service{config: c, log: log, bus: bus, board: bridge.NewBoard()}
-	if c.HTTP != "none" {
-		if s.http, err = net.Listen("tcp", c.HTTP); err != nil {
-			return nil, errors.Join(fmt.Errorf("ASSAYBUS_HTTP: %w: free the port, name another or set none", err), s.closeBus())
-		}
+	if s.page, err = s.openPage(ctx); err != nil {
+		return nil, errors.Join(err, s.closeBus())
 	}
 	s.server = bridge.NewServer(bridge.Config{
 		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus,
@@ -67,13 +61,13 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 
 // run serves the instruments until ctx ends, then closes everything.
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
-	stopHTTP := s.serveHTTP()
+	stopPage := s.page.serve(registry)
 	stopIngest := s.ingest()
 	var tidying sync.WaitGroup
 	tidying.Go(func() { tidy(ctx) })
 	err := s.server.Run(ctx, registry)
 	tidying.Wait() // Run has ended, and only because ctx has
-	stopHTTP()
+	stopPage()
 	stopIngest()
 	return errors.Join(err, s.closeBus())
 }
@@ -85,27 +79,4 @@ func (s *service) closeBus() error {
 		return fmt.Errorf("close the bus: %w", err)
 	}
 	return nil
-}
-
-// serveHTTP answers until the function that it returns is called.
-func (s *service) serveHTTP() (stop func()) {
-	if s.http == nil {
-		return func() {}
-	}
-	server := &http.Server{
-		Handler:           web.Handler(web.Check{Name: "store", Err: s.bus.Healthy}),
-		ReadHeaderTimeout: httpHeaderTimeout, ReadTimeout: httpHeaderTimeout, WriteTimeout: time.Minute, IdleTimeout: httpIdleTimeout,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the status page is gone; instruments are served", "error", err)
-		}
-	}()
-	return func() {
-		_ = server.Close()
-		<-over
-	}
 }

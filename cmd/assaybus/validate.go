@@ -35,9 +35,7 @@ func (c config) validate() error {
 	check("REPLICAS", strconv.Itoa(c.Replicas), c.checkReplicas())
 	check("SITE", c.Site, printable(c.Site))
 	check("INSTRUMENTS", c.Instruments, notEmpty(c.Instruments))
-	if c.HTTP != none {
-		check("HTTP", c.HTTP, address(c.HTTP))
-	}
+	problems = append(problems, c.checkHTTP()...)
 	check("LOG_LEVEL", c.Log.Level, oneOf(c.Log.Level, "debug", "info", "warn", "error"))
 	check("LOG_FORMAT", c.Log.Format, oneOf(c.Log.Format, "auto", "text", "json"))
 	check("PATIENCE", c.Patience.String(), between(c.Patience, 100*time.Millisecond, 15*time.Second-1,
@@ -75,14 +73,10 @@ func (n natsConfig) validate() []error {
 		{"CREDS", n.Creds}, {"TLS_CA", n.TLS.CA}, {"TLS_CERT", n.TLS.Cert}, {"TLS_KEY", n.TLS.Key},
 	}
 	for _, f := range files {
-		switch info, err := os.Stat(f.path); {
-		case f.path == "":
-		case n.URL == "" && f.path == n.Creds:
+		if n.URL == "" && f.path != "" && f.path == n.Creds {
 			complain(f.name, "is for an external bus: set ASSAYBUS_NATS_URL too, or protect the embedded one with ASSAYBUS_NATS_TOKEN")
-		case err != nil:
-			complain(f.name, fmt.Sprintf("cannot be read: %v (got %q)", errors.Unwrap(err), f.path))
-		case info.IsDir():
-			complain(f.name, fmt.Sprintf("must be a file, not a folder (got %q)", f.path))
+		} else if err := readable(f.path); err != nil {
+			complain(f.name, err.Error())
 		}
 	}
 	if (n.TLS.Cert == "") != (n.TLS.Key == "") {
@@ -98,6 +92,21 @@ func (n natsConfig) validate() []error {
 		complain("TOKEN", "and ASSAYBUS_NATS_CREDS are two ways to log in: set one")
 	}
 	return problems
+}
+
+// readable checks that path, if it is set, is a file that is there.
+func readable(path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot be read: %w (got %q)", errors.Unwrap(err), path)
+	case info.IsDir():
+		return fmt.Errorf("must be a file, not a folder (got %q)", path)
+	}
+	return nil
 }
 
 // busURL checks one server's URL. A URL may hold a password, so the complaint

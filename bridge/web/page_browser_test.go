@@ -1,0 +1,321 @@
+//go:build browser
+
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/bridge/simulator"
+	"github.com/assaybus/assaybus/bridge/web"
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/all"
+)
+
+// session is a bridge with real links, and analyzers that talk to it.
+type session struct {
+	*lab
+	server *bridge.Server
+	board  *bridge.Board
+	url    string
+}
+
+const cast = `
+instruments:
+  - {id: xn1000, name: "Haematology, bench 2", listen: "127.0.0.1:0", protocol: astm}
+  - {id: cobas-e411, name: "Immunoassay", listen: "127.0.0.1:0", protocol: astm}
+  - {id: bc-6800, name: "Haematology, night lab", listen: "127.0.0.1:0", protocol: hl7}
+  - {id: au480, name: "Chemistry, main line", listen: "127.0.0.1:0", protocol: astm, silent_after: 1s}
+  - {id: cl-2000i, name: "Immunoassay, ward", listen: "127.0.0.1:0", protocol: astm}
+`
+
+func newSession(t *testing.T) *session {
+	t.Helper()
+	s := &session{lab: newLab(t), board: bridge.NewBoard()}
+	registry, err := bridge.Load("cast", []byte(cast), all.Protocols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = bridge.NewServer(bridge.Config{Site: "main", Store: s.store, Board: s.board, Links: s.bus, Log: quiet(), Grace: time.Second})
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = s.server.Run(ctx, registry)
+	}()
+	t.Cleanup(func() { cancel(); <-over })
+	for _, i := range registry.Instruments {
+		for deadline := time.Now().Add(10 * time.Second); s.server.Addr(i.ID) == nil; {
+			if time.Now().After(deadline) {
+				t.Fatal("no listener")
+			}
+		}
+	}
+	s.config.Snapshot = s.now
+	s.handler = web.New(s.config)
+	served := httptest.NewServer(s.handler)
+	t.Cleanup(served.Close)
+	t.Cleanup(served.CloseClientConnections)
+	s.url = served.URL
+	return s
+}
+
+func (s *session) now() bridge.Snapshot {
+	out := bridge.Snapshot{At: time.Now(), Site: "main", Build: bridge.Build{Version: "v0.6.0"}, Store: bridge.StoreState{Healthy: true}, Bus: bridge.BusState{Connected: true, Embedded: true}, Instruments: s.board.Snapshot()}
+	if free, ok := s.bus.DiskFree(); ok {
+		out.Disk = &bridge.DiskState{Free: free}
+	}
+	for _, st := range s.bus.Stats() {
+		out.Streams = append(out.Streams, bridge.StreamState{Name: st.Stream, Messages: st.Messages, Bytes: st.Bytes, MaxBytes: st.MaxBytes})
+	}
+	return out
+}
+
+// say lets an analyzer send a message of its own over a real link.
+func (s *session) say(instrument, protocol string, raw string) {
+	s.t.Helper()
+	p, err := all.Protocols.Build(protocol, codec.Options{Role: codec.RoleInstrument})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	conn, err := simulator.Dial(s.server.Addr(instrument).String())(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := p.Send(s.t.Context(), conn, []byte(raw)); err != nil && !errors.Is(err, codec.ErrReject) {
+		s.t.Fatal(err)
+	}
+}
+
+const hl7Message = "MSH|^~\\&|BC-6800|Lab|||20261123083600||ORU^R01|7|P|2.3.1||||||UNICODE\rPID|1||PID-4711||Roe^Jane\rOBR|1||SPEC-0816|00001^Automated Count^99MRC\rOBX|1|NM|6690-2^WBC^LN||9.81|10*9/L|4.00-10.00|N|||F\rOBX|2|NM|789-8^RBC^LN||4.41|10*12/L|3.50-5.50|N|||F\r"
+
+// hold keeps a connection of an instrument open and says bytes on it, each
+// after the answer to the one before.
+func (s *session) hold(instrument string, bytes ...string) net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.server.Addr(instrument).String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	for _, out := range bytes {
+		if _, err := io.WriteString(c, out); err != nil {
+			s.t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 100)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// play makes the laboratory look like one: links that stand, a bad cable, a
+// transmission that broke off, one that fell silent.
+func (s *session) play() {
+	now := time.Now().UTC().Add(-7 * time.Second).Format("20060102150405")
+	s.say("xn1000", "astm", message)
+	s.say("xn1000", "astm", "H|\\^&|||XN-1000^00-14^11001|||||||P|E1394-97|"+now+"\rP|1||PID-4712||Doe^Ann\rO|1|SPEC-0817||^^^CBC\rR|1|^^^WBC|11.20|10*3/uL|4.0-10.0|H||F||||20261123083700\rR|2|^^^RBC|4.61|10*6/uL|3.8-5.8|N||F||||20261123083700\rR|3|^^^HGB|8.9|g/dL|12.0-16.0|L||F||||20261399083700\rR|4|^^^PLT|231|10*3/uL|150-400|N||F||||20261123083700\rL|1|N\r")
+	s.say("bc-6800", "hl7", hl7Message)
+	s.say("au480", "astm", message)
+	s.say("cobas-e411", "astm", "H|\\^&|||cobas-e411\rP|1\rQ|1|^SPEC-0900||ALL\rL|1|N\r")
+	s.hold("xn1000", "\x05", "\x021H|\\^&\r\x0300\r\n", "\x021H|\\^&\r\x03E5\r\n")
+	s.hold("bc-6800")
+	s.hold("cobas-e411")
+	_ = s.hold("cl-2000i", "\x05", "\x021H|\\^&|||CL-2000i\rP|1\r\x17"+checksum("1H|\\^&|||CL-2000i\rP|1\r\x17")+"\r\n").Close()
+	past := make(map[string]bridge.Past)
+	for n, id := range []string{"xn1000", "cobas-e411", "bc-6800", "au480", "cl-2000i"} {
+		var h bridge.History
+		for hour := 1; hour < 24; hour++ {
+			at := time.Now().Add(-time.Duration(hour) * time.Hour)
+			busy := max(0, 9-(at.Hour()-11)*(at.Hour()-11)/4)
+			h.Add(at, uint64(busy*(n+2)+(hour*7+n*3)%5))
+		}
+		past[id] = bridge.Past{Hours: h}
+	}
+	s.board.Restore(past)
+}
+
+// checksum is a frame's (LIS01-A2 §6.3.3.2).
+func checksum(text string) string {
+	var sum byte
+	for _, c := range []byte(text) {
+		sum += c
+	}
+	return fmt.Sprintf("%02X", sum)
+}
+
+func TestPageInABrowser(t *testing.T) {
+	s := newSession(t)
+	b := newBrowser(t)
+	b.size(1280, 900)
+	b.open(s.url)
+	b.until(`document.getElementById("live").textContent === "Live"`)
+
+	s.say("xn1000", "astm", message)
+	b.until(`document.querySelector("#i-xn1000 .today b").textContent === "1"`)
+	b.do(chromedp.SendKeys(chromedp.CSS("#q"), "night"))
+	b.until(`document.getElementById("found").textContent === "1 of 5"`)
+	if got := b.ask(`[...document.querySelectorAll("#rows > :not([hidden])")].map(r => r.dataset.id).join()`); got != "bc-6800" {
+		t.Errorf("the filter leaves %s", got)
+	}
+	s.say("bc-6800", "hl7", hl7Message)
+	b.until(`document.querySelector("#i-bc-6800 .today b").textContent === "1"`)
+	if got := b.ask(`document.activeElement.id + document.getElementById("found").textContent`); got != "q1 of 5" {
+		t.Errorf("an update moved the focus or the filter: %s", got)
+	}
+	b.ask(`(q.value = "", q.dispatchEvent(new Event("input")), "")`)
+	b.ask(`(sort.value = "name", sort.dispatchEvent(new Event("change")), "")`)
+	if got := b.ask(`[...document.querySelectorAll("#rows > *")].map(r => r.dataset.id).join()`); got != "au480,bc-6800,cl-2000i,cobas-e411,xn1000" {
+		t.Errorf("by name: %s", got)
+	}
+
+	b.click("#i-xn1000 a")
+	b.click(`a[href^="/messages/"]`)
+	b.await("#show")
+	if strings.Contains(b.ask(`document.body.innerText`), "SPEC-0815") {
+		t.Error("content is shown before anybody asked")
+	}
+	b.click("#show")
+	b.await("#raw")
+	if text := b.ask(`document.body.innerText`); !strings.Contains(text, "SPEC-0815") || !strings.Contains(text, "NCR") {
+		t.Error("the content is not shown to who asks")
+	}
+	if log, err := os.ReadFile(s.audit); err != nil || strings.Count(string(log), "\n") != 1 {
+		t.Errorf("audit log %q, %v", log, err)
+	}
+
+	b.theme("dark")
+	dark := b.ask(`getComputedStyle(document.body).backgroundColor`)
+	b.theme("light")
+	light := b.ask(`getComputedStyle(document.body).backgroundColor`)
+	b.click("#theme")
+	b.click("#theme")
+	if switched := b.ask(`getComputedStyle(document.body).backgroundColor`); dark == light || switched != dark {
+		t.Errorf("dark %s, light %s, switched to dark %s", dark, light, switched)
+	}
+	b.clean()
+}
+
+// pages are every page there is, content included.
+func (s *session) pages() []string {
+	return []string{"/", "/problems", "/instruments/xn1000", "/messages/2", "/login", "/gone"}
+}
+
+// shown opens a message and asks for its content.
+func (s *session) shown(b *browser) {
+	b.t.Helper()
+	b.open(s.url + "/messages/2")
+	b.click("#show")
+	b.await("#raw")
+}
+
+func TestPhone(t *testing.T) {
+	s := newSession(t)
+	s.play()
+	b := newBrowser(t)
+	b.size(375, 740)
+	wide := `String(document.documentElement.scrollWidth > innerWidth) + " " + document.documentElement.scrollWidth`
+	for _, path := range s.pages() {
+		b.open(s.url + path)
+		if got := b.ask(wide); !strings.HasPrefix(got, "false") {
+			t.Errorf("%s scrolls sideways: %s", path, got)
+		}
+	}
+	s.shown(b)
+	if got := b.ask(wide); !strings.HasPrefix(got, "false") {
+		t.Errorf("the content scrolls sideways: %s", got)
+	}
+}
+
+// axe-core finds nothing serious, in both themes and on a phone.
+func TestAccessibility(t *testing.T) {
+	axe, err := os.ReadFile(os.Getenv("AXE"))
+	if err != nil {
+		t.Fatalf("no axe-core: make browser fetches it and names it in AXE (%v)", err)
+	}
+	s := newSession(t)
+	s.play()
+	b := newBrowser(t)
+	check := func(where string) {
+		t.Helper()
+		b.ask(string(axe) + `;""`)
+		found := b.ask(`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary).join("\n")).join("\n"))`)
+		if found != "" {
+			t.Errorf("%s: %s", where, found)
+		}
+	}
+	for _, theme := range []string{"light", "dark"} {
+		b.theme(theme)
+		for _, width := range []int64{1280, 375} {
+			b.size(width, 800)
+			for _, path := range s.pages() {
+				b.open(s.url + path)
+				check(fmt.Sprint(theme, " ", width, " ", path))
+			}
+			s.shown(b)
+			check(fmt.Sprint(theme, " ", width, " content"))
+		}
+	}
+}
+
+// TestScreenshots writes the pictures of README into the folder that
+// SCREENSHOTS names; `make screenshots` does.
+func TestScreenshots(t *testing.T) {
+	folder := os.Getenv("SCREENSHOTS")
+	if folder == "" {
+		folder = t.TempDir() // shows that they can be made
+	}
+	s := newSession(t)
+	s.play()
+	for deadline := time.Now().Add(10 * time.Second); s.now().Instruments[0].State != bridge.StateSilent && time.Now().Before(deadline); {
+		<-time.After(50 * time.Millisecond)
+	}
+	s.say("xn1000", "astm", strings.Replace(message, "0815", "0818", 1))
+	b := newBrowser(t)
+	for _, shot := range []struct {
+		name, path, theme string
+		width, height     int64
+	}{
+		{"overview-light", "/", "light", 1180, 830},
+		{"overview-dark", "/", "dark", 1180, 830},
+		{"overview-phone", "/", "light", 390, 844},
+		{"instrument", "/instruments/xn1000", "light", 1180, 1100},
+		{"message", "/messages/2", "light", 1180, 1080},
+		{"problems", "/problems", "light", 1180, 560},
+	} {
+		b.theme(shot.theme)
+		b.size(shot.width, shot.height)
+		b.open(s.url + shot.path)
+		switch shot.path {
+		case "/":
+			b.until(`document.getElementById("live").textContent === "Live"`)
+		case "/messages/2":
+			s.shown(b)
+		}
+		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(png) < 10_000 {
+			t.Errorf("%s is %d bytes", shot.name, len(png))
+		}
+		if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.clean()
+}
