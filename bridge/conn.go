@@ -42,6 +42,7 @@ type conn struct {
 	held      int64    // of the memory budget
 	broke     error    // of the memory budget: the connection ends
 	penalty   time.Duration
+	announced bool // the transmission in progress
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
@@ -242,9 +243,14 @@ func (c *conn) Count(e codec.Event) {
 	}
 	switch e {
 	case codec.EventTransmission:
-		c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "started"})
+		var skipped int
+		if skipped, c.announced = c.status.admit(time.Now()); c.announced {
+			c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "started", Skipped: skipped})
+		}
 	case codec.EventTransmitted:
-		c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "ended"})
+		if c.announced {
+			c.announce(LinkEvent{Event: subjects.EventTransmission, Phase: "ended"})
+		}
 	default:
 	}
 }

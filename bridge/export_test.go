@@ -42,3 +42,9 @@ const (
 
 // Budget sets the memory of s for messages in flight; call it before Run.
 func Budget(s *Server, bytes int64) { s.memory.max = bytes }
+
+// Admit counts a transmission at a time.
+func (w *window) Admit(now time.Time) (int, bool) { return w.admit(now) }
+
+// Window is the bound of announced transmissions.
+type Window = window

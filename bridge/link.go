@@ -30,6 +30,38 @@ type LinkEvent struct {
 	Reason     string    `json:"reason,omitempty"`
 	Messages   int       `json:"messages,omitempty"` // of the session so far
 	Address    string    `json:"address,omitempty"`  // where we listen
+	Skipped    int       `json:"skipped,omitempty"`  // transmissions of the instrument before this one that were not announced
+}
+
+// Transmissions of one instrument that are announced: more of them than a
+// person can follow would only drive what matters out of the stream. All are
+// counted.
+const (
+	announcedPerWindow = 20
+	announceWindow     = time.Second
+)
+
+// window counts the transmissions of an instrument that were announced and
+// those that were not.
+type window struct {
+	began   time.Time
+	n       int
+	skipped int
+}
+
+// admit tells whether the next one is announced, and how many before it were
+// not.
+func (w *window) admit(now time.Time) (skipped int, ok bool) {
+	if now.Sub(w.began) >= announceWindow {
+		w.began, w.n = now, 0
+	}
+	if w.n >= announcedPerWindow {
+		w.skipped++
+		return 0, false
+	}
+	w.n++
+	skipped, w.skipped = w.skipped, 0
+	return skipped, true
 }
 
 // announce publishes e; a nil publisher takes nothing.

@@ -268,3 +268,29 @@ func TestIdleTimeoutCloses(t *testing.T) {
 	p.say(t, "1", "+")
 	p.hungUp(t)
 }
+
+// A burst of transmissions is announced in part; the next one that is says how
+// many were left out.
+func TestBurstIsAnnouncedInPart(t *testing.T) {
+	var w bridge.Window
+	now := time.Now()
+	count := func(n int) (announced, skipped int) {
+		for range n {
+			if s, ok := w.Admit(now); ok {
+				announced++
+				skipped += s
+			}
+		}
+		return announced, skipped
+	}
+	if n, s := count(50); n != 20 || s != 0 {
+		t.Errorf("in a burst of 50: %d announced, %d said to be skipped; want 20 and 0", n, s)
+	}
+	now = now.Add(time.Second)
+	if n, s := count(1); n != 1 || s != 30 {
+		t.Errorf("a second later: %d announced, %d said to be skipped; want 1 and 30", n, s)
+	}
+	if n, s := count(1); n != 1 || s != 0 {
+		t.Errorf("the next: %d announced, %d said to be skipped; want 1 and 0", n, s)
+	}
+}

@@ -150,12 +150,20 @@ type status struct {
 	mu     sync.Mutex
 	c      Counters
 	silent bool // said to be silent
+	window window
 }
 
 func (s *status) update(f func(*Counters)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(&s.c)
+}
+
+// admit is [window.admit] of the instrument.
+func (s *status) admit(now time.Time) (skipped int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.window.admit(now)
 }
 
 func (s *status) refuse(reason string) {

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,7 +153,15 @@ func (b *Bus) open(ctx context.Context) error {
 			b.committers[s.Name] = &committer{bus: b, stream: s.Name, atomic: true}
 		}
 	}
+	b.stage()
 	return b.scrubNewest(ctx)
+}
+
+// stage has batches collected in memory, see [embedded.stage].
+func (b *Bus) stage() {
+	if b.srv != nil {
+		b.srv.stage(slices.Collect(maps.Keys(b.committers)))
+	}
 }
 
 // Conn is the bus's connection, for core NATS: services, live views. It belongs

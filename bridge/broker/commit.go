@@ -56,6 +56,7 @@ const (
 	maxBatchBytes = 8 << 20
 	maxShared     = 256 << 10
 	batchPatience = 5 * time.Second
+	maxFlying     = 2
 )
 
 // publish returns when p is on disk, refused, or ctx has ended; p.Body is not
@@ -94,7 +95,7 @@ func (c *committer) enter(p bridge.Publication) *waiter {
 }
 
 // free tells whether another single publication may go.
-func (c *committer) free() bool { return !c.batch && c.flying < c.cost.crossover(time.Now()) }
+func (c *committer) free() bool { return !c.batch && c.flying < maxFlying }
 
 // dispatch sends the queue on its way, as a batch if it is worth one. mu is
 // held.

@@ -23,6 +23,7 @@ const (
 	headerBatch    = "Nats-Batch-Id"
 	headerBatchSeq = "Nats-Batch-Sequence"
 	headerCommit   = "Nats-Batch-Commit"
+	batchHeaders   = 5 // these, the message's id and its stream
 )
 
 // The refusals of a batch that say: never again on this stream.
@@ -60,7 +61,6 @@ func (c *committer) commit(batch []*waiter, flying int) {
 	if err == nil {
 		c.learn(took, len(sent), flying)
 	}
-	c.linger(len(sent))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.batch = false
@@ -73,22 +73,6 @@ func (c *committer) learn(took time.Duration, n, flying int) {
 	c.cost.batch(took, n, flying, time.Now())
 }
 
-// linger lets company come back before the next batch goes, as many as there
-// were in this one, for at most half of what a batch costs: without it they
-// would take turns in small batches for ever. It is reached only after a
-// batch, so by nobody in an idle laboratory.
-func (c *committer) linger(company int) {
-	for range lingerSteps {
-		c.mu.Lock()
-		pause, enough := c.cost.linger(), len(c.queue) >= company
-		c.mu.Unlock()
-		if enough {
-			return
-		}
-		time.Sleep(pause)
-	}
-}
-
 // tell tells each waiter what became of it.
 func (c *committer) tell(batch, sent []*waiter, last uint64, err error, epoch context.Context) {
 	c.mu.Lock()
@@ -96,6 +80,7 @@ func (c *committer) tell(batch, sent []*waiter, last uint64, err error, epoch co
 	switch {
 	case err == nil:
 		c.batches++
+		c.bus.advance(c.stream, last)
 		for i, w := range sent {
 			w.done <- outcome{receipt: bridge.Receipt{Sequence: last - uint64(len(sent)-1-i)}}
 		}

@@ -13,14 +13,12 @@ type cost struct {
 
 // What is assumed before anything was measured, and how estimates move.
 const (
-	firstCrossover = 12
+	firstCrossover = 6
 	leastCrossover = 4
 	mostCrossover  = 32                    // whatever was measured: more never wait for single ones
 	perMessage     = 10 * time.Microsecond // a kilobyte's share of a batch
 	smoothing      = 8                     // an estimate moves by an eighth
-	longestLinger  = 20 * time.Millisecond
-	lingerSteps    = 8
-	forget         = 10 * time.Second // one bad batch must not deter for ever
+	forget         = 10 * time.Second      // one bad batch must not deter for ever
 )
 
 // single learns from one of flying publications that were under way together:
@@ -44,9 +42,6 @@ func (c *cost) crossover(now time.Time) int {
 	}
 	return min(max(int(c.all/c.one)+1, leastCrossover), mostCrossover)
 }
-
-// linger is a step of the wait after a batch.
-func (c *cost) linger() time.Duration { return min(c.all/2, longestLinger) / lingerSteps }
 
 // learn moves estimate towards sample.
 func learn(estimate *time.Duration, sample time.Duration) {

@@ -23,7 +23,7 @@ func TestCrossover(t *testing.T) {
 		"never below four":               {50 * ms, 20 * ms, 1, 20, 0, 4},
 		"no fsync: batches hardly pay":   {30 * time.Microsecond, 3 * ms, 1, 50, 0, 32},
 		"a large batch costs its bytes":  {220 * time.Microsecond, 12 * ms, 1, 1000, 0, 14},
-		"nothing measured but the batch": {0, 2500 * time.Microsecond, 1, 50, 0, 12},
+		"nothing measured but the batch": {0, 2500 * time.Microsecond, 1, 50, 0, 6},
 	} {
 		var c broker.Cost
 		if row.single > 0 {
@@ -40,15 +40,15 @@ func TestCrossover(t *testing.T) {
 func TestCrossoverForgets(t *testing.T) {
 	var c broker.Cost
 	now := time.Now()
-	if got := c.Crossover(now); got != 12 {
-		t.Errorf("before any measurement: got %d, want 12", got)
+	if got := c.Crossover(now); got != 6 {
+		t.Errorf("before any measurement: got %d, want 6", got)
 	}
 	c.Single(200*time.Microsecond, 1)
 	c.Batch(time.Second, 20, 0, now)
 	if got := c.Crossover(now); got != 32 {
 		t.Errorf("after a batch of a second: got %d, want 32", got)
 	}
-	if got := c.Crossover(now.Add(11 * time.Second)); got != 12 {
-		t.Errorf("eleven seconds later: got %d, want 12 again", got)
+	if got := c.Crossover(now.Add(11 * time.Second)); got != 6 {
+		t.Errorf("eleven seconds later: got %d, want 6 again", got)
 	}
 }

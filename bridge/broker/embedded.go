@@ -30,6 +30,8 @@ type embedded struct {
 	users *accounts // nil = no users file
 	key   string    // of the store; "" = not encrypted
 
+	staging string // folder in memory where batches are collected; "" = none
+
 	mu  sync.Mutex
 	srv *server.Server
 	log *serverLog
@@ -139,6 +141,7 @@ func (e *embedded) start() error {
 	}
 	l := &serverLog{log: e.c.Log}
 	s.SetLoggerV2(l, l.debug(), false, false)
+	staged := e.staged()
 	s.Start()
 	if err = l.failure(); err == nil && !s.ReadyForConnections(readyTimeout) {
 		err = fmt.Errorf("not ready after %v", readyTimeout)
@@ -148,6 +151,7 @@ func (e *embedded) start() error {
 		s.WaitForShutdown()
 		return fmt.Errorf("nats-server on %s with store folder %s: %w; free the address or the folder, or set ASSAYBUS_NATS_LISTEN=none", e.at, e.c.Data, err)
 	}
+	e.unstage(staged) // batches that a crash had cut off are whole now
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.srv, e.log = s, l
@@ -187,6 +191,7 @@ func (e *embedded) shut() {
 
 func (e *embedded) close() {
 	e.shut()
+	e.unstage(e.staged())
 	unlockFile(e.lock)
 }
 

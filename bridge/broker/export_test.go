@@ -81,3 +81,6 @@ func (s *Seldom) Allow(text string, now time.Time) bool { return s.s.allow(text,
 
 // Note is what the watcher does with what a stream says of itself.
 func (b *Bus) Note(info *jetstream.StreamInfo) { b.note(info) }
+
+// MemoryFolder is where batches can be collected in memory.
+func MemoryFolder() string { return memoryFolder() }

@@ -177,6 +177,7 @@ func (b *Bus) restart(ctx context.Context) error {
 	if err := b.srv.start(); err != nil {
 		return err
 	}
+	b.stage()
 	if err := b.nc.ForceReconnect(); err != nil {
 		return fmt.Errorf("reconnect to the embedded server: %w", err)
 	}

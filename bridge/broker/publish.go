@@ -109,11 +109,12 @@ func refusal(api *jetstream.APIError) error {
 
 // message has its headers spelt as given: NATS header names are case sensitive.
 func message(subject string, header map[string]string, body []byte) *nats.Msg {
-	m := nats.NewMsg(subject)
+	m := &nats.Msg{Subject: subject, Header: make(nats.Header, len(header)+batchHeaders), Data: body}
+	values := make([]string, 0, len(header)) // one for all: this is done twice per message
 	for k, v := range header {
-		m.Header[k] = []string{v}
+		values = append(values, v)
+		m.Header[k] = values[len(values)-1 : len(values) : len(values)]
 	}
-	m.Data = body
 	return m
 }
 
