@@ -16,16 +16,15 @@ func (w *walk) observation(i int, r []string) {
 		w.addGroup()
 	}
 	w.result, w.target = len(w.m.Results), toResult
-	w.m.Results = append(w.m.Results, codec.Result{
-		Specimen: w.specimen, InstrumentSpecimen: w.second, Patient: w.patient, Order: w.order, Record: i + 1,
-		ValueType: w.value(at(r, 2)),
-		Range:     strings.TrimSpace(w.whole(at(r, 7))),
-		Flags:     w.flagsOf(at(r, 8)),
-		Status:    w.status(at(r, 11), i),
-		Operator:  w.person(at(r, 16)),
-		Equipment: w.equipment(at(r, 18)),
-	})
-	x := &w.m.Results[w.result]
+	w.m.Results = append(w.m.Results, codec.Result{})
+	x := &w.m.Results[w.result] // filled in place: a Result is too large to be passed around
+	x.Specimen, x.InstrumentSpecimen, x.Patient, x.Order, x.Record = w.specimen, w.second, w.patient, w.order, i+1
+	x.ValueType = w.value(at(r, 2))
+	x.Range = strings.TrimSpace(w.whole(at(r, 7)))
+	x.Flags = w.flagsOf(at(r, 8))
+	x.Status = w.status(at(r, 11), i)
+	x.Operator = w.person(at(r, 16))
+	x.Equipment = w.equipment(at(r, 18))
 	w.identify(x, r)
 	x.Units = w.units(at(r, 6), i)
 	x.ObservedAt = w.observedAt(r, i)
@@ -66,7 +65,9 @@ func (w *walk) identify(x *codec.Result, r []string) {
 			x.Code = x.Name
 		}
 	}
-	fill(&x.Name, strings.TrimSpace(w.decode(w.d.subpart(w.d.part(id, 1), 2))))
+	if x.Name == "" {
+		x.Name = strings.TrimSpace(w.decode(w.d.subpart(w.d.part(id, 1), 2)))
+	}
 	aspect := at(r, 4)
 	if len(aspect) > 256 { // an image that has slipped a field (URIT)
 		return
@@ -85,18 +86,18 @@ func (w *walk) flagsOf(field string) []string {
 	if field == "" {
 		return nil
 	}
-	begin := len(w.flags)
+	begin := len(w.words)
 	for more := true; more; {
 		var first string
 		first, field, more = w.d.nextRepetition(field)
 		if flag := w.value(first); flag != "" {
-			w.flags = append(w.flags, flag)
+			w.words = append(w.words, flag)
 		}
 	}
-	if begin == len(w.flags) {
+	if begin == len(w.words) {
 		return nil
 	}
-	return w.flags[begin:len(w.flags):len(w.flags)]
+	return w.words[begin:len(w.words):len(w.words)]
 }
 
 // status is OBX-11 by HL7 table 0085; a missing one is final, as instruments
@@ -128,6 +129,10 @@ func (w *walk) equipment(field string) string {
 	if w.d.repetition == 0 || strings.IndexByte(field, w.d.repetition) < 0 {
 		return w.value(field)
 	}
+	if field == w.lastUnit {
+		return w.lastNamed
+	}
+	w.lastUnit = field
 	var b strings.Builder
 	b.Grow(len(field))
 	for more := true; more; {
@@ -140,7 +145,8 @@ func (w *walk) equipment(field string) string {
 			b.WriteString(id)
 		}
 	}
-	return b.String()
+	w.lastNamed = b.String()
+	return w.lastNamed
 }
 
 // units are the code of OBX-6, else its text. An unescaped caret of a power
@@ -196,16 +202,14 @@ func (w *walk) valueOf(x *codec.Result, field string, record int) {
 	case "CE", "CWE", "CNE", "CF", "ED", "RP", "DT", "TM", "TS", "DTM", "DR", "EI":
 		return
 	}
-	var code string
-	x.Number, x.Comparator, code = codec.Number(text, w.o.Comma())
+	number, ok, comparator, code := codec.NumberOf(text, w.o.Comma())
+	x.Comparator = comparator
 	if code != "" {
 		w.warn(record, 5, code)
 	}
-	if x.Number != nil {
-		scale(x.Number, x.Units)
-	}
-	if w.class != 0 && x.Number != nil && *x.Number == -0x0FFFFFFF {
-		x.Number = nil // Mindray chemistry: "no valid result"
+	if number = scaled(number, x.Units); ok && (w.class == 0 || number != -0x0FFFFFFF) { // Mindray chemistry: "no valid result"
+		w.numbers = append(w.numbers, number)
+		x.Number = &w.numbers[len(w.numbers)-1]
 	}
 }
 
@@ -220,25 +224,26 @@ func (w *walk) systemOnly(field string) bool {
 	return strings.HasPrefix(system, "99") || strings.HasPrefix(system, "HL7")
 }
 
-// scale applies the power of ten of UCUM units such as 10*-1.{copies}/mL,
+// scaled applies the power of ten of UCUM units such as 10*-1.{copies}/mL,
 // where the sender moved the point into the units (cobas 5800, 6800). 10*9/L
 // is no such factor: it is what the laboratory reads.
-func scale(number *float64, units string) {
+func scaled(number float64, units string) float64 {
 	power, ok := strings.CutPrefix(units, "10*")
 	if !ok {
-		return
+		return number
 	}
 	power, annotation, ok := strings.Cut(power, ".")
 	if !ok || !strings.HasPrefix(annotation, "{") {
-		return
+		return number
 	}
 	exponent, err := strconv.Atoi(power)
 	if err != nil || exponent < -30 || exponent > 30 {
-		return
+		return number
 	}
 	// Through the text, so that 367 and -1 give 36.7 and not 36.700000000000003.
-	scaled, err := strconv.ParseFloat(strconv.FormatFloat(*number, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
-	if err == nil && !math.IsInf(scaled, 0) {
-		*number = scaled
+	s, err := strconv.ParseFloat(strconv.FormatFloat(number, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
+	if err != nil || math.IsInf(s, 0) {
+		return number
 	}
+	return s
 }

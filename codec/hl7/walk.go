@@ -9,7 +9,7 @@ import (
 // walk is the state of reading one message segment by segment: what is
 // current is what a result belongs to.
 type walk struct {
-	t *text
+	t text
 	m *codec.Message
 	o *codec.Options
 	d delimiters
@@ -40,8 +40,12 @@ type walk struct {
 	named                   bool     // INV of the current specimen names a control
 	priority                string   // of a TQ1 before its OBR
 	orderTime               string   // OBR-7
-	flags                   []string // one backing array for the flags of all results
-	lastTime, lastRead      string   // many results carry the same time
+	lastTime, lastRead      string // many results carry the same time
+	lastUnit, lastNamed     string // and the same equipment
+
+	words   []string  // one backing array for the lists that mostly hold one
+	numbers []float64 // one for what Number points to
+	indexes []int     // one for what Patient and Order point to
 }
 
 type target int
@@ -66,20 +70,29 @@ type group struct {
 	calibration bool // says that it is calibration
 }
 
-func newWalk(t *text, p *Protocol) *walk {
-	m := &codec.Message{
+// reserve makes the message and room for what the text holds.
+func (w *walk) reserve() {
+	t := &w.t
+	w.d = t.d
+	w.m = &codec.Message{
 		Schema: codec.Schema, Protocol: Name, Charset: t.charset,
 		Records: t.records, Warnings: t.warn,
 	}
 	if t.obx > 0 {
-		m.Results = make([]codec.Result, 0, t.obx)
+		w.m.Results = make([]codec.Result, 0, t.obx)
+		w.numbers = make([]float64, 0, t.obx)
 	}
 	if t.obr > 0 {
-		m.Orders = make([]codec.Order, 0, t.obr)
+		w.m.Orders = make([]codec.Order, 0, t.obr)
 	}
-	w := &walk{t: t, m: m, o: &p.o, d: t.d, result: -1, paths: p.paths}
-	w.flags = make([]string, 0, t.obx)
-	return w
+	w.indexes = make([]int, 0, t.obr+1)
+	w.words = make([]string, 0, t.obx+t.obr+1)
+}
+
+// index is n in a place of its own.
+func (w *walk) index(n int) *int {
+	w.indexes = append(w.indexes, n)
+	return &w.indexes[len(w.indexes)-1]
 }
 
 // warn notes a tolerance; record counts from 0 here and from 1 outside.
@@ -89,7 +102,12 @@ func (w *walk) warn(record, field int, code string) {
 
 // value is the first sub-component of the first component of the first
 // repetition, decoded and trimmed: the value of an id, a code, a flag.
-func (w *walk) value(field string) string { return w.word(field, 1) }
+func (w *walk) value(field string) string {
+	if field == "" {
+		return ""
+	}
+	return w.word(field, 1)
+}
 
 // word is the first sub-component of component n of the first repetition. It
 // is read in one pass: nearly all of a message goes through here.
@@ -137,6 +155,9 @@ func (w *walk) whole(field string) string {
 // time reads a time in the instrument's zone; a time that does not exist is
 // left out and warned about.
 func (w *walk) time(field string, record, n int) string {
+	if field == "" {
+		return ""
+	}
 	leaf := w.d.subpart(w.d.part(w.d.first(field), 1), 1)
 	if leaf == "" {
 		return ""
