@@ -88,8 +88,8 @@ func (w *walk) addOrder(o codec.Order) {
 func (w *walk) tests(field string) []string {
 	for _, n := range [...]int{1, 4, 2} {
 		if code := w.word(field, n); code != "" {
-			w.words = append(w.words, code)
-			return w.words[len(w.words)-1 : len(w.words) : len(w.words)]
+			w.lists = append(w.lists, code)
+			return w.lists[len(w.lists)-1 : len(w.lists) : len(w.lists)]
 		}
 	}
 	return nil

@@ -25,10 +25,11 @@ func (w *walk) observation(i int, r []string) {
 	x.Status = w.status(at(r, 11), i)
 	x.Operator = w.person(at(r, 16))
 	x.Equipment = w.equipment(at(r, 18))
-	w.identify(x, r)
+	id := w.words(at(r, 3))
+	w.identify(x, r, &id)
 	x.Units = w.units(at(r, 6), i)
 	x.ObservedAt = w.observedAt(r, i)
-	if x.Supplementary = w.supplementary(x, r); !w.attach(x, r, i) {
+	if x.Supplementary = w.supplementary(x, r, id[3]); !w.attach(x, r, i) {
 		w.valueOf(x, at(r, 5), i)
 	}
 	if x.Status == "X" && x.Value == "" {
@@ -38,35 +39,34 @@ func (w *walk) observation(i int, r []string) {
 	}
 }
 
-// identify finds the test. The code is component 1 of OBX-3 (or the one that
+// identify finds the test; id are the words of OBX-3. The code is component 1 of OBX-3 (or the one that
 // Options.CodeComponent says), else the alternate one, else its text, else
 // OBX-4, where chemistry analyzers of Mindray and their like have the test's
 // name. Of a code with sub-components (GeneXpert: host test & result code &
 // assay) the first is the code, and the second stands in for a missing name.
 // OBX-4 is otherwise what keeps rows of one code apart: the aspect.
-func (w *walk) identify(x *codec.Result, r []string) {
+func (w *walk) identify(x *codec.Result, r []string, id *[6]string) {
 	if w.fromEDAN && w.identifyEDAN(x, r) {
 		return
 	}
-	id := w.d.first(at(r, 3))
-	x.Code, x.Name, x.CodeSystem = w.word(id, 1), w.word(id, 2), w.word(id, 3)
+	x.Code, x.Name, x.CodeSystem = id[0], id[1], id[2]
 	switch {
 	case w.o.CodeComponent > 0:
-		x.Code = w.word(id, w.o.CodeComponent)
+		x.Code = w.word(at(r, 3), w.o.CodeComponent)
 		if w.o.CodeComponent >= 4 && w.o.CodeComponent <= 6 {
-			fill(&x.Name, w.word(id, 5))
-			x.CodeSystem = w.word(id, 6)
+			fill(&x.Name, id[4])
+			x.CodeSystem = id[5]
 		}
-	case x.Code == "" && !strings.HasPrefix(w.word(id, 4), "S_"):
-		if x.Code = w.word(id, 4); x.Code != "" {
-			fill(&x.Name, w.word(id, 5))
-			x.CodeSystem = w.word(id, 6)
+	case x.Code == "" && !strings.HasPrefix(id[3], "S_"):
+		if x.Code = id[3]; x.Code != "" {
+			fill(&x.Name, id[4])
+			x.CodeSystem = id[5]
 		} else {
 			x.Code = x.Name
 		}
 	}
 	if x.Name == "" {
-		x.Name = strings.TrimSpace(w.decode(w.d.subpart(w.d.part(id, 1), 2)))
+		x.Name = strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(at(r, 3)), 1), 2)))
 	}
 	aspect := at(r, 4)
 	if len(aspect) > 256 { // an image that has slipped a field (URIT)
@@ -86,18 +86,18 @@ func (w *walk) flagsOf(field string) []string {
 	if field == "" {
 		return nil
 	}
-	begin := len(w.words)
+	begin := len(w.lists)
 	for more := true; more; {
 		var first string
 		first, field, more = w.d.nextRepetition(field)
 		if flag := w.value(first); flag != "" {
-			w.words = append(w.words, flag)
+			w.lists = append(w.lists, flag)
 		}
 	}
-	if begin == len(w.words) {
+	if begin == len(w.lists) {
 		return nil
 	}
-	return w.words[begin:len(w.words):len(w.words)]
+	return w.lists[begin:len(w.lists):len(w.lists)]
 }
 
 // status is OBX-11 by HL7 table 0085; a missing one is final, as instruments

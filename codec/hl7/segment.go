@@ -173,7 +173,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 // add splits one segment into fields, which stand behind those of the
 // segments before.
 func (t *text) add(fields []string, segment string) []string {
-	if strings.TrimLeft(segment, " \t\v\f") == "" {
+	if segment == "" || segment[0] <= ' ' && strings.TrimLeft(segment, " \t\v\f") == "" {
 		return fields
 	}
 	name := segment[:min(3, len(segment))]

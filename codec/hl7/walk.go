@@ -37,13 +37,13 @@ type walk struct {
 	target                  target
 	pending                 []note
 	groups                  []group
-	named                   bool     // INV of the current specimen names a control
-	priority                string   // of a TQ1 before its OBR
-	orderTime               string   // OBR-7
+	named                   bool   // INV of the current specimen names a control
+	priority                string // of a TQ1 before its OBR
+	orderTime               string // OBR-7
 	lastTime, lastRead      string // many results carry the same time
 	lastUnit, lastNamed     string // and the same equipment
 
-	words   []string  // one backing array for the lists that mostly hold one
+	lists   []string  // one backing array for the lists that mostly hold one
 	numbers []float64 // one for what Number points to
 	indexes []int     // one for what Patient and Order point to
 }
@@ -86,7 +86,7 @@ func (w *walk) reserve() {
 		w.m.Orders = make([]codec.Order, 0, t.obr)
 	}
 	w.indexes = make([]int, 0, t.obr+1)
-	w.words = make([]string, 0, t.obx+t.obr+1)
+	w.lists = make([]string, 0, t.obx+t.obr+1)
 }
 
 // index is n in a place of its own.
@@ -116,19 +116,24 @@ func (w *walk) word(field string, n int) string {
 	d := &w.d
 scan:
 	for i := range len(field) {
-		switch c := field[i]; {
-		case c > d.highest: // no delimiter
-		case c == d.component:
+		c := field[i]
+		if !d.special[c] {
+			continue
+		}
+		switch c {
+		case d.component:
 			if n == 1 {
 				end = i
 				break scan
 			}
 			n--
 			begin, escaped = i+1, false
-		case c == d.repetition, c == d.sub && n == 1:
-			end = i
-			break scan
-		case c == d.escape:
+		case d.repetition, d.sub:
+			if c == d.repetition || n == 1 {
+				end = i
+				break scan
+			}
+		case d.escape:
 			escaped = true
 		}
 	}
@@ -140,6 +145,20 @@ scan:
 		leaf = w.decode(leaf)
 	}
 	return strings.TrimSpace(leaf)
+}
+
+// words are the first words of the first repetition: [n-1] is word(field, n).
+func (w *walk) words(field string) (words [6]string) {
+	if w.d.repetition != w.d.component { // a header that says so means the component
+		field = w.d.first(field)
+	}
+	more := field != ""
+	for n := 0; n < len(words) && more; n++ {
+		var component string
+		component, field, more = cutByte(field, w.d.component)
+		words[n] = w.value(component)
+	}
+	return words
 }
 
 // whole is a field as text, separators as sent; trailing component and
@@ -157,6 +176,9 @@ func (w *walk) whole(field string) string {
 func (w *walk) time(field string, record, n int) string {
 	if field == "" {
 		return ""
+	}
+	if field == w.lastTime {
+		return w.lastRead
 	}
 	leaf := w.d.subpart(w.d.part(w.d.first(field), 1), 1)
 	if leaf == "" {
