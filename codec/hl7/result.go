@@ -20,7 +20,7 @@ func (w *walk) observation(i int, r []string) {
 	x := &w.m.Results[w.result] // filled in place: a Result is too large to be passed around
 	x.Specimen, x.InstrumentSpecimen, x.Patient, x.Order, x.Record = w.specimen, w.second, w.patient, w.order, i+1
 	x.ValueType = w.value(at(r, 2))
-	x.Range = strings.TrimSpace(w.whole(at(r, 7)))
+	x.Range = trim(w.whole(at(r, 7)))
 	x.Flags = w.flagsOf(at(r, 8))
 	x.Status = w.status(at(r, 11), i)
 	x.Operator = w.person(at(r, 16))
@@ -72,7 +72,7 @@ func (w *walk) identify(x *codec.Result, r []string, id *[6]string) {
 	if len(aspect) > 256 { // an image that has slipped a field (URIT)
 		return
 	}
-	x.Aspect = strings.TrimSpace(w.whole(aspect))
+	x.Aspect = trim(w.whole(aspect))
 	if x.Name == "" && x.Aspect != "" && !startsWithDigit(x.Aspect) && x.ValueType != "ED" && strings.IndexByte(aspect, w.d.component) < 0 {
 		x.Name, x.Aspect = x.Aspect, ""
 		fill(&x.Code, x.Name)
@@ -103,6 +103,9 @@ func (w *walk) flagsOf(field string) []string {
 // status is OBX-11 by HL7 table 0085; a missing one is final, as instruments
 // that leave it out mean it.
 func (w *walk) status(field string, record int) string {
+	if field == "F" {
+		return field // as nearly every result is
+	}
 	s := w.value(field)
 	if len(s) == 1 && s[0] >= 'a' && s[0] <= 'z' {
 		s = strings.ToUpper(s)
@@ -118,6 +121,9 @@ func (w *walk) status(field string, record int) string {
 
 // person is component 1, else 2: the id of a person, else the family name.
 func (w *walk) person(field string) string {
+	if field == "" {
+		return ""
+	}
 	if id := w.word(field, 1); id != "" {
 		return id
 	}
@@ -126,6 +132,9 @@ func (w *walk) person(field string) string {
 
 // equipment are the identifiers of OBX-18, repetitions as sent.
 func (w *walk) equipment(field string) string {
+	if field == "" {
+		return ""
+	}
 	if w.d.repetition == 0 || strings.IndexByte(field, w.d.repetition) < 0 {
 		return w.value(field)
 	}
@@ -155,15 +164,18 @@ func (w *walk) units(field string, record int) string {
 	if field == "" {
 		return ""
 	}
-	code, text := w.word(field, 1), w.word(field, 2)
-	if code == "10" && startsWithDigit(text) {
-		w.warn(record, 6, codec.WarnUnescapedUnits)
-		return code + string(rune(w.d.component)) + text
+	switch code := w.word(field, 1); code {
+	case "":
+		return w.word(field, 2)
+	case "10":
+		if text := w.word(field, 2); startsWithDigit(text) {
+			w.warn(record, 6, codec.WarnUnescapedUnits)
+			return code + string(rune(w.d.component)) + text
+		}
+		return code
+	default:
+		return code
 	}
-	if code == "" {
-		return text
-	}
-	return code
 }
 
 // observedAt is when the analysis was (OBX-19), else when the observation was
@@ -184,7 +196,7 @@ func (w *walk) observedAt(r []string, i int) string {
 // valueOf reads OBX-5: the text as sent with escapes decoded, the number
 // where the text is one.
 func (w *walk) valueOf(x *codec.Result, field string, record int) {
-	x.Value = strings.TrimSpace(w.whole(field))
+	x.Value = trim(w.whole(field))
 	if x.Value == "" {
 		return
 	}

@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/assaybus/assaybus/codec"
 )
@@ -144,7 +145,15 @@ scan:
 	if escaped || leaf[0] == '"' {
 		leaf = w.decode(leaf)
 	}
-	return strings.TrimSpace(leaf)
+	return trim(leaf)
+}
+
+// trim is strings.TrimSpace, which most texts do not need.
+func trim(s string) string {
+	if n := len(s); n > 0 && (s[0] <= ' ' || s[n-1] <= ' ' || s[0] >= utf8.RuneSelf || s[n-1] >= utf8.RuneSelf) {
+		return strings.TrimSpace(s)
+	}
+	return s
 }
 
 // words are the first words of the first repetition: [n-1] is word(field, n).
