@@ -78,7 +78,7 @@ func Derive(i *Instrument, r Reception, raw []byte, sequence uint64) Derived {
 
 // parsed makes the lab.parsed message.
 func parsed(i *Instrument, r Reception, size int, sequence uint64, m *codec.Message) Derived {
-	body, err := encode(m)
+	body, err := m.AppendJSON(nil)
 	if err != nil { // a number that JSON has no word for
 		return fail(i, r, size, sequence, subjects.ReasonUnparsable, fmt.Errorf("encode the parsed message: %w", err), nil)
 	}

@@ -50,6 +50,9 @@ func (e *ParseError) Unwrap() error { return e.Err }
 // IsTimeout reports whether err is a deadline that passed, as net.Conn and
 // net.Pipe tell it.
 func IsTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
 }

@@ -30,25 +30,67 @@ const (
 // and "5.9" is ambiguous. A single digit behind a plus sign is a grade, not a
 // number ("+1" of a urine strip).
 func Number(value string, comma Comma) (number *float64, comparator string, warn string) {
+	f, ok, comparator, warn := NumberOf(value, comma)
+	if ok {
+		number = &f
+	}
+	return number, comparator, warn
+}
+
+// NumberOf is [Number] without an allocation; ok tells whether there is a
+// number.
+func NumberOf(value string, comma Comma) (number float64, ok bool, comparator string, warn string) {
+	if f, ok := plainNumber(value, comma); ok {
+		return f, true, "", ""
+	}
 	text := strings.TrimSpace(value)
 	comparator, text = cutComparator(text)
 	mantissa, exponent, ok := cutExponent(text)
 	if !ok || grade(text) {
-		return nil, "", ""
+		return 0, false, "", ""
 	}
 	plain, state := normalise(mantissa, comma)
 	switch state {
 	case notNumber:
-		return nil, "", ""
+		return 0, false, "", ""
 	case ambiguous:
-		return nil, "", WarnAmbiguousNumber
+		return 0, false, "", WarnAmbiguousNumber
 	case certain:
 	}
 	f, err := strconv.ParseFloat(plain+exponent, 64)
 	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") || math.IsInf(f, 0) {
-		return nil, "", "" // beyond what a float64 holds
+		return 0, false, "", "" // beyond what a float64 holds
 	}
-	return &f, comparator, ""
+	return f, true, comparator, ""
+}
+
+// plainNumber reads what nearly every value is, in one pass: digits with at
+// most one decimal point, few enough that both parts of the fraction are exact
+// and so is its rounding.
+func plainNumber(text string, comma Comma) (float64, bool) {
+	const exact = 15 // digits that a float64 always holds
+	if len(text) > exact {
+		return 0, false
+	}
+	var digits uint64
+	point := -1
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			digits = 10*digits + uint64(c-'0')
+		case c == '.' && point < 0 && comma != CommaDecimal:
+			point = i
+		default:
+			return 0, false
+		}
+	}
+	switch {
+	case text == "", text == ".":
+		return 0, false
+	case point < 0:
+		return float64(digits), true
+	}
+	return float64(digits) / math.Pow10(len(text)-point-1), true
 }
 
 // cutComparator takes the comparator off the front, and the blanks behind it.

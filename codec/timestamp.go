@@ -20,12 +20,15 @@ func Timestamp(text string, loc *time.Location) (rfc3339 string, ok bool) {
 	if unset(text) {
 		return "", true
 	}
-	body, zone := cutZone(text)
-	digits, fraction, ok := unseparate(body)
+	digits, fraction, zone, ok := text, "", "", true
+	if !digitsOrNothing(text) {
+		digits, zone = cutZone(text)
+		digits, fraction, ok = unseparate(digits)
+	}
+	var part [6]int // year, month, day, hour, minute, second
 	if !ok {
 		return "", false
 	}
-	var part [6]int // year, month, day, hour, minute, second
 	have, ok := parts(digits, &part)
 	if !ok || !exists(part, have) {
 		return "", false
@@ -38,19 +41,52 @@ func Timestamp(text string, loc *time.Location) (rfc3339 string, ok bool) {
 		date := digits[:4] + "-" + digits[4:min(6, len(digits))] + "-" + digits[min(6, len(digits)):]
 		return date[:4+dashed*(have-1)], true
 	}
+	east := 0
 	if zone != "" {
-		if loc, ok = offset(zone); !ok {
+		if east, ok = offset(zone); !ok {
 			return "", false
 		}
-	} else if loc == nil {
-		loc = time.UTC
+	} else if loc != nil && loc != time.UTC { // only such a zone needs a calendar
+		t := time.Date(part[0], time.Month(part[1]), part[2], part[3], part[4], part[5], nanoseconds(fraction), loc)
+		return t.Format(time.RFC3339Nano), true
 	}
-	t := time.Date(part[0], time.Month(part[1]), part[2], part[3], part[4], part[5], nanoseconds(fraction), loc)
-	return t.Format(time.RFC3339Nano), true
+	var buffer [40]byte
+	return string(appendTime(buffer[:0], digits, fraction, east)), true
 }
 
 func unset(text string) bool {
-	return strings.Trim(text, "0 ") == "" || text == `""` || text == "19700101080000"
+	if text == "" {
+		return true
+	}
+	switch text[0] { // text has no blanks around it
+	case '0':
+		return strings.Trim(text, "0 ") == ""
+	case '"':
+		return text == `""`
+	}
+	return text == "19700101080000"
+}
+
+// appendTime appends digits, which are those of a time that exists, to the
+// hour at least, as RFC 3339, seconds east of UTC.
+func appendTime(b []byte, digits, fraction string, east int) []byte {
+	var d [len("20261123083600")]byte
+	copy(d[copy(d[:], digits):], "0000") // minutes and seconds
+	b = append(b, d[0], d[1], d[2], d[3], '-', d[4], d[5], '-', d[6], d[7],
+		'T', d[8], d[9], ':', d[10], d[11], ':', d[12], d[13])
+	const nanoseconds = 9
+	if fraction = strings.TrimRight(fraction[:min(nanoseconds, len(fraction))], "0"); fraction != "" {
+		b = append(append(b, '.'), fraction...)
+	}
+	if east == 0 {
+		return append(b, 'Z')
+	}
+	sign := byte('+')
+	if east < 0 {
+		sign, east = '-', -east
+	}
+	hours, minutes := byte(east/3600), byte(east/60%60)
+	return append(b, sign, '0'+hours/10, '0'+hours%10, ':', '0'+minutes/10, '0'+minutes%10)
 }
 
 // cutZone takes ±HHMM, ±HH:MM or Z off the end. A dash is a zone's only
@@ -126,21 +162,35 @@ func exists(part [6]int, have int) bool {
 	return part[3] < 24 && part[4] < 60 && part[5] < 60
 }
 
-// offset is the zone that ±HHMM or ±HH:MM means.
-func offset(zone string) (*time.Location, bool) {
+// lastDay is how many days the month has.
+func lastDay(year, month int) int {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
+}
+
+// offset is how many seconds east of UTC ±HHMM or ±HH:MM is.
+func offset(zone string) (east int, ok bool) {
 	digits := strings.Replace(zone[1:], ":", "", 1)
 	if len(digits) != 4 || !allDigits(digits) {
-		return nil, false
+		return 0, false
 	}
 	hours, minutes := number(digits[:2]), number(digits[2:])
 	if hours > 14 || minutes > 59 {
-		return nil, false
+		return 0, false
 	}
-	seconds := (hours*60 + minutes) * 60
+	east = (hours*60 + minutes) * 60
 	if zone[0] == '-' {
-		seconds = -seconds
+		east = -east
 	}
-	return time.FixedZone("", seconds), true
+	return east, true
 }
 
 // nanoseconds of a fraction of any length.

@@ -38,13 +38,14 @@ func (w *walk) takeControls() {
 		if value == "" {
 			continue
 		}
-		r := codec.Result{Code: code, Name: name, Value: value, Status: "F", ObservedAt: order.RequestedAt, Record: w.row}
+		r := w.add()
+		r.Code, r.Name, r.Value, r.Status, r.ObservedAt = code, name, value, "F", order.RequestedAt
 		r.Aspect = w.aspectOf(repeat, 2, 3, 6)
 		if mean, sd := w.decode(w.d.nth(repeat, 5)), w.decode(w.d.nth(repeat, 7)); mean != "" && sd != "" {
 			r.Range = mean + " +- " + sd
 		}
-		w.plainNumber(&r, value, fieldAction)
-		w.add(r)
+		w.plainNumber(r, value, fieldAction)
+		w.warnSpecimen(r.Specimen)
 	}
 }
 
@@ -65,13 +66,12 @@ func (w *walk) controlInQuery() bool {
 	at := len(w.m.Orders)
 	w.order = &at
 	w.m.Orders = append(w.m.Orders, order)
-	r := codec.Result{
-		Code:   w.decode(w.d.nth(w.field(3), 1)),
-		Aspect: w.aspectOf(w.field(3), 2, 3),
-		Value:  value, Units: w.text(5), Status: "F", Record: w.row,
-	}
-	w.plainNumber(&r, value, 4)
-	w.add(r)
+	r := w.add()
+	r.Code = w.decode(w.d.nth(w.field(3), 1))
+	r.Aspect = w.aspectOf(w.field(3), 2, 3)
+	r.Value, r.Units, r.Status = value, w.text(5), "F"
+	w.plainNumber(r, value, 4)
+	w.warnSpecimen(r.Specimen)
 	return true
 }
 

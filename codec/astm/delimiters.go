@@ -88,10 +88,10 @@ func delimits(c rune) bool {
 // unescape decodes the escape sequences of a leaf (LIS02-A2 §5.4.6). What is
 // no sequence stays as it is: an unpaired escape character is text. bytes
 // decodes those of an &X…& sequence.
-func (d delimiters) unescape(text string, bytes func([]byte) string) string {
+func (d *delimiters) unescape(text string, bytes func([]byte) string) string {
 	at := -1
 	if d.escape != "" {
-		at = strings.Index(text, d.escape)
+		at = index(text, d.escape)
 	}
 	if at < 0 {
 		return text
@@ -124,7 +124,7 @@ func (d delimiters) unescape(text string, bytes func([]byte) string) string {
 }
 
 // sequence is the meaning of what stands between two escape characters.
-func (d delimiters) sequence(body string, bytes func([]byte) string) (plain string, ok bool) {
+func (d *delimiters) sequence(body string, bytes func([]byte) string) (plain string, ok bool) {
 	switch body {
 	case "F":
 		return d.field, true
@@ -160,9 +160,9 @@ func hexBytes(digits string) ([]byte, bool) {
 // cut is the index of the next field delimiter of a record, or -1. With
 // protect, one behind a lone escape character is text: the Mindray CL host
 // interface manual writes &| for it.
-func (d delimiters) cut(line string, protect bool) int {
+func (d *delimiters) cut(line string, protect bool) int {
 	if !protect {
-		return strings.Index(line, d.field)
+		return index(line, d.field)
 	}
 	next := strings.Index(line, d.field)
 	for at := 0; next >= 0; {
@@ -190,17 +190,17 @@ func (d delimiters) cut(line string, protect bool) int {
 	return -1
 }
 
-func (d delimiters) isSequence(body string) bool {
+func (d *delimiters) isSequence(body string) bool {
 	_, ok := d.sequence(body, func([]byte) string { return "" })
 	return ok
 }
 
 // nth is the n-th component of text, counted from 1.
-func (d delimiters) nth(text string, n int) string {
+func (d *delimiters) nth(text string, n int) string {
 	for ; n > 1; n-- {
 		at := -1
 		if d.component != "" {
-			at = strings.Index(text, d.component)
+			at = index(text, d.component)
 		}
 		if at < 0 {
 			return ""
@@ -216,6 +216,16 @@ func cutAt(text, separator string) (before, after string) {
 	if separator == "" {
 		return text, ""
 	}
-	before, after, _ = strings.Cut(text, separator)
-	return before, after
+	if at := index(text, separator); at >= 0 {
+		return text[:at], text[at+len(separator):]
+	}
+	return text, ""
+}
+
+// index is strings.Index, quick for one byte, which nearly every delimiter is.
+func index(text, delimiter string) int {
+	if len(delimiter) == 1 {
+		return strings.IndexByte(text, delimiter[0])
+	}
+	return strings.Index(text, delimiter)
 }

@@ -28,6 +28,9 @@ func (w *walk) decode(leaf string) string {
 	if w.feeds && strings.Contains(leaf, "\n") {
 		leaf = strings.ReplaceAll(leaf, "\n", "")
 	}
+	if w.d.escape == "" || index(leaf, w.d.escape) < 0 {
+		return leaf
+	}
 	return w.d.unescape(leaf, w.hex)
 }
 
@@ -42,6 +45,9 @@ func (w *walk) time(n int) string {
 	sent := w.field(n)
 	if sent == "" {
 		return ""
+	}
+	if sent == w.lastTime.sent {
+		return w.lastTime.read
 	}
 	first, _ := cutAt(sent, w.d.component)
 	if first == w.lastTime.sent {

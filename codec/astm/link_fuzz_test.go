@@ -82,18 +82,12 @@ func FuzzSession(f *testing.F) {
 
 // BenchmarkSession: a message of twenty results, a record to a frame.
 func BenchmarkSession(b *testing.B) {
-	var texts []string
-	for rec := range strings.SplitAfterSeq(string(numbered(20)), "\r") {
-		if rec != "" {
-			texts = append(texts, rec)
-		}
-	}
-	in := []byte(session(texts...))
+	conn := &tape{in: inFrames(numbered(20))}
 	p := with()
-	b.SetBytes(int64(len(in)))
+	b.SetBytes(int64(len(conn.in)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Serve(b.Context(), codec.NewPlayback(in), sink{}); err != nil {
+		if err := p.Serve(b.Context(), conn, sink{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package astm
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -53,8 +54,9 @@ const blanks = " \t\r\n\x00\uFEFF"
 // owns tells an ASTM message by its header: H in either case and a character
 // that can delimit.
 func owns(raw []byte) bool {
-	text := strings.TrimLeft(string(raw[:min(len(raw), 512)]), blanks)
-	return isHeader(text)
+	const header = len("H|\\^&\r\n|") // as much of it as is looked at, and more
+	begin := bytes.TrimLeft(raw[:min(len(raw), 512)], blanks)
+	return isHeader(string(begin[:min(len(begin), header)]))
 }
 
 func isHeader(line string) bool {
@@ -107,5 +109,6 @@ func (w *walk) reserve(text, end string) {
 	if results := strings.Count(text, end+"R"+w.d.field); results > 0 {
 		w.m.Results = make([]codec.Result, 0, results)
 		w.flagged = make([]string, 0, results)
+		w.numbers = make([]float64, 0, results)
 	}
 }

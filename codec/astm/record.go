@@ -17,14 +17,15 @@ type walk struct {
 	d       delimiters
 	whole   string // the message as text
 	paths   []path
-	asking  *path    // where queries name their specimen; nil = by the standard
-	cells   []string // backs the fields of all records
-	flagged []string // backs the flags of all results
-	record  []string // the record at hand
-	row     int      // its place in m.Records, from 1
-	feeds   bool     // line feeds beside or inside the records
-	closed  bool     // the record before was a terminator
-	ended   bool     // a terminator was seen
+	asking  *path     // where queries name their specimen; nil = by the standard
+	cells   []string  // backs the fields of all records
+	flagged []string  // backs the flags of all results
+	numbers []float64 // backs the numbers of all results
+	record  []string  // the record at hand
+	row     int       // its place in m.Records, from 1
+	feeds   bool      // line feeds beside or inside the records
+	closed  bool      // the record before was a terminator
+	ended   bool      // a terminator was seen
 
 	patient, order               *int // what the records at hand belong to; nil = nothing
 	result                       int  // index of the result that comments belong to; -1 = none
@@ -102,15 +103,21 @@ func (w *walk) letter() byte {
 func (w *walk) split(line string) []string {
 	from := len(w.cells)
 	protect := w.mindray() && w.d.escape != "" && strings.Contains(line, w.d.escape+w.d.field)
-	for {
-		at := w.d.cut(line, protect)
-		if at < 0 {
-			w.cells = append(w.cells, line)
-			break
+	if len(w.d.field) == 1 && !protect { // as nearly always
+		delimiter, begin := w.d.field[0], 0
+		for i := range len(line) {
+			if line[i] == delimiter {
+				w.cells = append(w.cells, line[begin:i])
+				begin = i + 1
+			}
 		}
+		line = line[begin:]
+	}
+	for at := w.d.cut(line, protect); at >= 0; at = w.d.cut(line, protect) {
 		w.cells = append(w.cells, line[:at])
 		line = line[at+len(w.d.field):]
 	}
+	w.cells = append(w.cells, line)
 	fields := w.cells[from:len(w.cells):len(w.cells)]
 	if protect {
 		w.noteEscaped(fields)

@@ -19,33 +19,33 @@ func (w *walk) takeResult() {
 	if w.order == nil {
 		w.warn(0, codec.WarnOrphanResult)
 	}
-	r := codec.Result{
-		Value:      w.value(),
-		Units:      w.text(5),
-		Range:      w.text(6),
-		Flags:      w.flags(w.field(7)),
-		ObservedAt: w.observedAt(),
-		Operator:   w.firstOf(11),
-		Equipment:  w.compact(w.field(14)),
-		Attachment: w.blob,
-		Record:     w.row,
-	}
+	r := w.add()
+	r.Value = w.value()
+	r.Units = w.text(5)
+	r.Range = w.text(6)
+	r.Flags = w.flags(w.field(7))
+	r.ObservedAt = w.observedAt()
+	r.Operator = w.firstOf(11)
+	r.Equipment = w.compact(w.field(14))
+	r.Attachment = w.blob
 	r.Code, r.Name = w.code(w.field(fieldCode))
-	w.number(&r)
-	w.status(&r)
-	w.add(r)
+	w.number(r)
+	w.status(r)
+	w.warnSpecimen(r.Specimen)
 }
 
-// add keeps r under the order and the patient at hand.
-func (w *walk) add(r codec.Result) {
-	r.Patient, r.Order = w.patient, w.order
+// add begins a result of the record, the order and the patient at hand. It is
+// filled in its place, and warnSpecimen looks at it last.
+func (w *walk) add() *codec.Result {
+	w.result = len(w.m.Results)
+	w.m.Results = append(w.m.Results, codec.Result{})
+	r := &w.m.Results[w.result]
+	r.Patient, r.Order, r.Record = w.patient, w.order, w.row
 	if w.order != nil {
 		o := &w.m.Orders[*w.order]
 		r.Specimen, r.InstrumentSpecimen = o.Specimen, o.InstrumentSpecimen
 	}
-	w.warnSpecimen(r.Specimen)
-	w.result = len(w.m.Results)
-	w.m.Results = append(w.m.Results, r)
+	return r
 }
 
 // warnSpecimen says, once a message each, that an order names no specimen or
@@ -143,19 +143,22 @@ func (w *walk) number(r *codec.Result) {
 
 // plainNumber reads text, which is r's value or a component of it.
 func (w *walk) plainNumber(r *codec.Result, text string, field int) {
-	n, comparator, warn := codec.Number(text, w.o.Comma())
+	number, ok, comparator, warn := codec.NumberOf(text, w.o.Comma())
 	if warn != "" {
 		w.warn(field, warn)
 	}
-	r.Number, r.Comparator = n, comparator
+	r.Comparator = comparator
 	switch {
-	case n == nil:
+	case !ok:
 		r.ValueType = "ST"
+		return
 	case comparator == "":
 		r.ValueType = "NM"
 	default:
 		r.ValueType = "SN"
 	}
+	w.numbers = append(w.numbers, number)
+	r.Number = &w.numbers[len(w.numbers)-1]
 }
 
 // only is the single component of text that holds something; "" if there are
@@ -212,6 +215,10 @@ func (w *walk) observedAt() string {
 // to run an order", is no result at all.
 func (w *walk) status(r *codec.Result) {
 	sent := strings.ToUpper(w.field(9))
+	if sent == "F" { // as nearly every result is
+		r.Status = sent
+		return
+	}
 	var few [4]string
 	seen := few[:0]
 	for repeat := range w.repeats(sent) {

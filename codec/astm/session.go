@@ -163,6 +163,9 @@ func (r *receiver) begin() {
 	r.refused = false
 	r.replied = time.Now()
 	r.split.mode = framed
+	if r.a.text == nil { // room for a usual message and a frame of the usual length
+		r.a.text, r.frame = make([]byte, 0, 4<<10), make([]byte, 0, 256)
+	}
 }
 
 // reset forgets the open message.

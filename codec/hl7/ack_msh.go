@@ -20,13 +20,17 @@ type msh struct {
 	segment []byte // the rest of the message behind the segment
 }
 
+// usualCharacters are the encoding characters of most messages.
+const usualCharacters = `^~\&`
+
 // readMSH reads the header segment with its own delimiters.
 func readMSH(raw []byte) msh {
-	h := msh{sep: '|', enc: []byte(`^~\&`)}
+	h := msh{sep: '|'}
 	var seg []byte
 	if at := nextMSH(raw, 0); at >= 0 {
 		seg = raw[at:]
 	} else if seg = bytes.TrimLeft(raw, " \t\r\n\x00\xEF\xBB\xBF"); startsMessage(seg) != codec.Yes {
+		h.enc = []byte(usualCharacters)
 		return h
 	}
 	switch seg[0] {
@@ -47,6 +51,8 @@ func readMSH(raw []byte) msh {
 	}
 	if enc := h.fields[2]; len(enc) > 0 && len(enc) <= 5 && !slices.ContainsFunc(enc, func(b byte) bool { return !isSeparator(b) }) {
 		h.enc = enc
+	} else {
+		h.enc = []byte(usualCharacters)
 	}
 	h.shift = h.findShift()
 	return h

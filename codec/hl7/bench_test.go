@@ -63,7 +63,7 @@ func TestParseAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := oru(12)
-	if got := testing.AllocsPerRun(100, func() { _, _ = p.Parse(raw) }); got > 40 {
-		t.Errorf("got %v allocations, want at most 40", got)
+	if got := testing.AllocsPerRun(100, func() { _, _ = p.Parse(raw) }); got > 20 {
+		t.Errorf("got %v allocations, want at most 20", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 type delimiters struct {
 	field, component, repetition, escape, sub, truncation byte
 
-	highest byte // of component, repetition, escape and sub
+	special [256]bool // component, repetition, escape and sub
 }
 
 // readDelimiters takes the encoding characters from MSH-2 as they are, even a
@@ -28,7 +28,9 @@ func readDelimiters(h *msh) (delimiters, []codec.Warning) {
 	if len(enc) == 2 && enc[1] == '\\' { // no repetition separator, rather than a backslash for it
 		d.repetition = 0
 	}
-	d.highest = max(d.component, d.repetition, d.escape, d.sub)
+	for _, c := range [...]byte{d.component, d.repetition, d.escape, d.sub} {
+		d.special[c] = true
+	}
 	odd := len(enc) < 4 || string(enc) != string(h.fields[2])
 	for i := range enc {
 		for j := range i {

@@ -66,3 +66,21 @@ func BenchmarkSession(b *testing.B) {
 		b.Fatalf("%d answers to %d messages", conn.answers, b.N)
 	}
 }
+
+// TestSessionAllocations keeps the cost of a conversation in sight: its state,
+// and of the answer the buffer and the control id.
+func TestSessionAllocations(t *testing.T) {
+	p, err := hl7.New(codec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := &endless{block: framed(string(longMessage()))}
+	got := testing.AllocsPerRun(100, func() {
+		if err := p.Serve(t.Context(), conn, nothing{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > 6 {
+		t.Errorf("got %v allocations, want at most 6", got)
+	}
+}

@@ -26,14 +26,16 @@ const continueSeparate = "separate"
 // with a [codec.ParseError] wrapping [ErrNoHeader] or [ErrNoControlID].
 // Records[i][n] is field n of segment i, MSH-1 and MSH-2 included.
 func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
-	t := cut(raw, &p.o)
+	w := walk{o: &p.o, paths: p.paths, result: -1}
+	t := &w.t
+	t.cut(raw, &p.o)
 	if t.header < 0 || t.head.id != "MSH" {
 		return nil, &codec.ParseError{Protocol: Name, Err: ErrNoHeader}
 	}
 	if !t.head.correlated() {
 		return nil, &codec.ParseError{Protocol: Name, Record: t.header + 1, Field: 10, Err: ErrNoControlID}
 	}
-	w := newWalk(t, p)
+	w.reserve()
 	w.header()
 	w.layout(0)
 	for i, record := range t.records {

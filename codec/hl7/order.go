@@ -77,9 +77,8 @@ func (w *walk) addOrder(o codec.Order) {
 		o.Comments = append(o.Comments, n.text)
 	}
 	w.pending = nil
-	index := len(w.m.Orders)
+	w.order, w.orderFrom, w.target = w.index(len(w.m.Orders)), len(w.m.Results), toOrder
 	w.m.Orders = append(w.m.Orders, o)
-	w.order, w.orderFrom, w.target = &index, len(w.m.Results), toOrder
 	w.covered = true
 	w.addGroup()
 }
@@ -89,7 +88,8 @@ func (w *walk) addOrder(o codec.Order) {
 func (w *walk) tests(field string) []string {
 	for _, n := range [...]int{1, 4, 2} {
 		if code := w.word(field, n); code != "" {
-			return []string{code}
+			w.lists = append(w.lists, code)
+			return w.lists[len(w.lists)-1 : len(w.lists) : len(w.lists)]
 		}
 	}
 	return nil

@@ -30,9 +30,8 @@ func (w *walk) newPatient(i int, r []string) {
 	if p.ID == "" && p.Name == nil && p.BirthDate == "" && p.Sex == "" {
 		return // a PID without anybody in it
 	}
-	index := len(w.m.Patients)
+	w.patient, w.target = w.index(len(w.m.Patients)), toPatient
 	w.m.Patients = append(w.m.Patients, p)
-	w.patient, w.target = &index, toPatient
 }
 
 func (w *walk) appendIDs(ids []string, field string) []string {

@@ -16,20 +16,20 @@ func (w *walk) observation(i int, r []string) {
 		w.addGroup()
 	}
 	w.result, w.target = len(w.m.Results), toResult
-	w.m.Results = append(w.m.Results, codec.Result{
-		Specimen: w.specimen, InstrumentSpecimen: w.second, Patient: w.patient, Order: w.order, Record: i + 1,
-		ValueType: w.value(at(r, 2)),
-		Range:     strings.TrimSpace(w.whole(at(r, 7))),
-		Flags:     w.flagsOf(at(r, 8)),
-		Status:    w.status(at(r, 11), i),
-		Operator:  w.person(at(r, 16)),
-		Equipment: w.equipment(at(r, 18)),
-	})
-	x := &w.m.Results[w.result]
-	w.identify(x, r)
+	w.m.Results = append(w.m.Results, codec.Result{})
+	x := &w.m.Results[w.result] // filled in place: a Result is too large to be passed around
+	x.Specimen, x.InstrumentSpecimen, x.Patient, x.Order, x.Record = w.specimen, w.second, w.patient, w.order, i+1
+	x.ValueType = w.value(at(r, 2))
+	x.Range = trim(w.whole(at(r, 7)))
+	x.Flags = w.flagsOf(at(r, 8))
+	x.Status = w.status(at(r, 11), i)
+	x.Operator = w.person(at(r, 16))
+	x.Equipment = w.equipment(at(r, 18))
+	id := w.words(at(r, 3))
+	w.identify(x, r, &id)
 	x.Units = w.units(at(r, 6), i)
 	x.ObservedAt = w.observedAt(r, i)
-	if x.Supplementary = w.supplementary(x, r); !w.attach(x, r, i) {
+	if x.Supplementary = w.supplementary(x, r, id[3]); !w.attach(x, r, i) {
 		w.valueOf(x, at(r, 5), i)
 	}
 	if x.Status == "X" && x.Value == "" {
@@ -39,39 +39,40 @@ func (w *walk) observation(i int, r []string) {
 	}
 }
 
-// identify finds the test. The code is component 1 of OBX-3 (or the one that
+// identify finds the test; id are the words of OBX-3. The code is component 1 of OBX-3 (or the one that
 // Options.CodeComponent says), else the alternate one, else its text, else
 // OBX-4, where chemistry analyzers of Mindray and their like have the test's
 // name. Of a code with sub-components (GeneXpert: host test & result code &
 // assay) the first is the code, and the second stands in for a missing name.
 // OBX-4 is otherwise what keeps rows of one code apart: the aspect.
-func (w *walk) identify(x *codec.Result, r []string) {
+func (w *walk) identify(x *codec.Result, r []string, id *[6]string) {
 	if w.fromEDAN && w.identifyEDAN(x, r) {
 		return
 	}
-	id := w.d.first(at(r, 3))
-	x.Code, x.Name, x.CodeSystem = w.word(id, 1), w.word(id, 2), w.word(id, 3)
+	x.Code, x.Name, x.CodeSystem = id[0], id[1], id[2]
 	switch {
 	case w.o.CodeComponent > 0:
-		x.Code = w.word(id, w.o.CodeComponent)
+		x.Code = w.word(at(r, 3), w.o.CodeComponent)
 		if w.o.CodeComponent >= 4 && w.o.CodeComponent <= 6 {
-			fill(&x.Name, w.word(id, 5))
-			x.CodeSystem = w.word(id, 6)
+			fill(&x.Name, id[4])
+			x.CodeSystem = id[5]
 		}
-	case x.Code == "" && !strings.HasPrefix(w.word(id, 4), "S_"):
-		if x.Code = w.word(id, 4); x.Code != "" {
-			fill(&x.Name, w.word(id, 5))
-			x.CodeSystem = w.word(id, 6)
+	case x.Code == "" && !strings.HasPrefix(id[3], "S_"):
+		if x.Code = id[3]; x.Code != "" {
+			fill(&x.Name, id[4])
+			x.CodeSystem = id[5]
 		} else {
 			x.Code = x.Name
 		}
 	}
-	fill(&x.Name, strings.TrimSpace(w.decode(w.d.subpart(w.d.part(id, 1), 2))))
+	if x.Name == "" {
+		x.Name = strings.TrimSpace(w.decode(w.d.subpart(w.d.part(w.d.first(at(r, 3)), 1), 2)))
+	}
 	aspect := at(r, 4)
 	if len(aspect) > 256 { // an image that has slipped a field (URIT)
 		return
 	}
-	x.Aspect = strings.TrimSpace(w.whole(aspect))
+	x.Aspect = trim(w.whole(aspect))
 	if x.Name == "" && x.Aspect != "" && !startsWithDigit(x.Aspect) && x.ValueType != "ED" && strings.IndexByte(aspect, w.d.component) < 0 {
 		x.Name, x.Aspect = x.Aspect, ""
 		fill(&x.Code, x.Name)
@@ -85,23 +86,26 @@ func (w *walk) flagsOf(field string) []string {
 	if field == "" {
 		return nil
 	}
-	begin := len(w.flags)
+	begin := len(w.lists)
 	for more := true; more; {
 		var first string
 		first, field, more = w.d.nextRepetition(field)
 		if flag := w.value(first); flag != "" {
-			w.flags = append(w.flags, flag)
+			w.lists = append(w.lists, flag)
 		}
 	}
-	if begin == len(w.flags) {
+	if begin == len(w.lists) {
 		return nil
 	}
-	return w.flags[begin:len(w.flags):len(w.flags)]
+	return w.lists[begin:len(w.lists):len(w.lists)]
 }
 
 // status is OBX-11 by HL7 table 0085; a missing one is final, as instruments
 // that leave it out mean it.
 func (w *walk) status(field string, record int) string {
+	if field == "F" {
+		return field // as nearly every result is
+	}
 	s := w.value(field)
 	if len(s) == 1 && s[0] >= 'a' && s[0] <= 'z' {
 		s = strings.ToUpper(s)
@@ -117,6 +121,9 @@ func (w *walk) status(field string, record int) string {
 
 // person is component 1, else 2: the id of a person, else the family name.
 func (w *walk) person(field string) string {
+	if field == "" {
+		return ""
+	}
 	if id := w.word(field, 1); id != "" {
 		return id
 	}
@@ -125,9 +132,16 @@ func (w *walk) person(field string) string {
 
 // equipment are the identifiers of OBX-18, repetitions as sent.
 func (w *walk) equipment(field string) string {
+	if field == "" {
+		return ""
+	}
 	if w.d.repetition == 0 || strings.IndexByte(field, w.d.repetition) < 0 {
 		return w.value(field)
 	}
+	if field == w.lastUnit {
+		return w.lastNamed
+	}
+	w.lastUnit = field
 	var b strings.Builder
 	b.Grow(len(field))
 	for more := true; more; {
@@ -140,7 +154,8 @@ func (w *walk) equipment(field string) string {
 			b.WriteString(id)
 		}
 	}
-	return b.String()
+	w.lastNamed = b.String()
+	return w.lastNamed
 }
 
 // units are the code of OBX-6, else its text. An unescaped caret of a power
@@ -149,15 +164,18 @@ func (w *walk) units(field string, record int) string {
 	if field == "" {
 		return ""
 	}
-	code, text := w.word(field, 1), w.word(field, 2)
-	if code == "10" && startsWithDigit(text) {
-		w.warn(record, 6, codec.WarnUnescapedUnits)
-		return code + string(rune(w.d.component)) + text
+	switch code := w.word(field, 1); code {
+	case "":
+		return w.word(field, 2)
+	case "10":
+		if text := w.word(field, 2); startsWithDigit(text) {
+			w.warn(record, 6, codec.WarnUnescapedUnits)
+			return code + string(rune(w.d.component)) + text
+		}
+		return code
+	default:
+		return code
 	}
-	if code == "" {
-		return text
-	}
-	return code
 }
 
 // observedAt is when the analysis was (OBX-19), else when the observation was
@@ -178,7 +196,7 @@ func (w *walk) observedAt(r []string, i int) string {
 // valueOf reads OBX-5: the text as sent with escapes decoded, the number
 // where the text is one.
 func (w *walk) valueOf(x *codec.Result, field string, record int) {
-	x.Value = strings.TrimSpace(w.whole(field))
+	x.Value = trim(w.whole(field))
 	if x.Value == "" {
 		return
 	}
@@ -196,16 +214,14 @@ func (w *walk) valueOf(x *codec.Result, field string, record int) {
 	case "CE", "CWE", "CNE", "CF", "ED", "RP", "DT", "TM", "TS", "DTM", "DR", "EI":
 		return
 	}
-	var code string
-	x.Number, x.Comparator, code = codec.Number(text, w.o.Comma())
+	number, ok, comparator, code := codec.NumberOf(text, w.o.Comma())
+	x.Comparator = comparator
 	if code != "" {
 		w.warn(record, 5, code)
 	}
-	if x.Number != nil {
-		scale(x.Number, x.Units)
-	}
-	if w.class != 0 && x.Number != nil && *x.Number == -0x0FFFFFFF {
-		x.Number = nil // Mindray chemistry: "no valid result"
+	if number = scaled(number, x.Units); ok && (w.class == 0 || number != -0x0FFFFFFF) { // Mindray chemistry: "no valid result"
+		w.numbers = append(w.numbers, number)
+		x.Number = &w.numbers[len(w.numbers)-1]
 	}
 }
 
@@ -220,25 +236,26 @@ func (w *walk) systemOnly(field string) bool {
 	return strings.HasPrefix(system, "99") || strings.HasPrefix(system, "HL7")
 }
 
-// scale applies the power of ten of UCUM units such as 10*-1.{copies}/mL,
+// scaled applies the power of ten of UCUM units such as 10*-1.{copies}/mL,
 // where the sender moved the point into the units (cobas 5800, 6800). 10*9/L
 // is no such factor: it is what the laboratory reads.
-func scale(number *float64, units string) {
+func scaled(number float64, units string) float64 {
 	power, ok := strings.CutPrefix(units, "10*")
 	if !ok {
-		return
+		return number
 	}
 	power, annotation, ok := strings.Cut(power, ".")
 	if !ok || !strings.HasPrefix(annotation, "{") {
-		return
+		return number
 	}
 	exponent, err := strconv.Atoi(power)
 	if err != nil || exponent < -30 || exponent > 30 {
-		return
+		return number
 	}
 	// Through the text, so that 367 and -1 give 36.7 and not 36.700000000000003.
-	scaled, err := strconv.ParseFloat(strconv.FormatFloat(*number, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
-	if err == nil && !math.IsInf(scaled, 0) {
-		*number = scaled
+	s, err := strconv.ParseFloat(strconv.FormatFloat(number, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
+	if err != nil || math.IsInf(s, 0) {
+		return number
 	}
+	return s
 }

@@ -24,8 +24,8 @@ type text struct {
 
 // cut decodes raw and splits it, in this order (HL7 v2.5.1 §2.5, the charset
 // first because trail bytes of GBK, Big5 and Shift_JIS may equal delimiters).
-func cut(raw []byte, o *codec.Options) *text {
-	t := &text{header: -1}
+func (t *text) cut(raw []byte, o *codec.Options) {
+	t.header = -1
 	t.head = readMSH(raw)
 	if t.head.id == "" { // UTF-16 begins with a byte order mark or not at all
 		if plain, charset, _ := codec.Decode(raw, "", "", ""); charset == "UTF-16" || charset == "UTF-32" {
@@ -53,7 +53,6 @@ func cut(raw []byte, o *codec.Options) *text {
 		t.warn = append(t.warn, codec.Warning{Code: code})
 	}
 	t.split(string(plain))
-	return t
 }
 
 // declared is MSH-18 with its repetitions joined by "~". Segments glued to it
@@ -104,7 +103,7 @@ func (t *text) split(s string) {
 		}
 	}
 	segments := strings.Count(s, string(rune(end))) + 1
-	fields := make([]string, 0, strings.Count(s, string(rune(t.d.field)))+2*segments+2)
+	fields := make([]string, 0, strings.Count(s, string(rune(t.d.field)))+segments+1) // a header has one more
 	t.records = make([][]string, 0, segments)
 	for s != "" {
 		segment := s
@@ -113,9 +112,21 @@ func (t *text) split(s string) {
 		} else {
 			s = ""
 		}
-		fields = t.unglue(fields, strings.Trim(segment, "\n\x00\x1c"))
+		fields = t.unglue(fields, trimEnds(segment))
 	}
 	t.joinParts(fields)
+}
+
+// trimEnds takes off what may stand before and behind a segment.
+func trimEnds(segment string) string {
+	odd := func(c byte) bool { return c == '\n' || c == 0 || c == eb }
+	for segment != "" && odd(segment[0]) {
+		segment = segment[1:]
+	}
+	for segment != "" && odd(segment[len(segment)-1]) {
+		segment = segment[:len(segment)-1]
+	}
+	return segment
 }
 
 // unglue adds a segment, or the several that it holds: behind a lone LF, or
@@ -162,7 +173,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 // add splits one segment into fields, which stand behind those of the
 // segments before.
 func (t *text) add(fields []string, segment string) []string {
-	if strings.TrimLeft(segment, " \t\v\f") == "" {
+	if segment == "" || segment[0] <= ' ' && strings.TrimLeft(segment, " \t\v\f") == "" {
 		return fields
 	}
 	name := segment[:min(3, len(segment))]

@@ -11,7 +11,7 @@ import (
 //
 //   - types that are times, ranges of times and ids (DR, DT, TM, TS, DTM, EI)
 //     and encapsulated data or a pointer to such (ED, RP);
-//   - OBX-3 component 4 of the kind S_OTHER, S_RAW (IHE LAW);
+//   - OBX-3 component 4, which is kind, of the form S_OTHER, S_RAW (IHE LAW);
 //   - OBX-29 SCI or AOE: clinical information, answers on order entry
 //     (HL7 table 0936);
 //   - the patient's age (LOINC 30525-0);
@@ -20,12 +20,12 @@ import (
 //     (15…), and coordinates of scattergram clusters (host interface manual
 //     of the BC series);
 //   - a value that says that there is none (cobas 6800 ValueNotSet).
-func (w *walk) supplementary(x *codec.Result, r []string) bool {
+func (w *walk) supplementary(x *codec.Result, r []string, kind string) bool {
 	switch x.ValueType {
 	case "DR", "DT", "TM", "TS", "DTM", "EI", "ED", "RP":
 		return true
 	}
-	if strings.HasPrefix(w.word(at(r, 3), 4), "S_") {
+	if strings.HasPrefix(kind, "S_") {
 		return true
 	}
 	switch w.value(at(r, 29)) {

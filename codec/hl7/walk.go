@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/assaybus/assaybus/codec"
 )
@@ -9,7 +10,7 @@ import (
 // walk is the state of reading one message segment by segment: what is
 // current is what a result belongs to.
 type walk struct {
-	t *text
+	t text
 	m *codec.Message
 	o *codec.Options
 	d delimiters
@@ -37,11 +38,15 @@ type walk struct {
 	target                  target
 	pending                 []note
 	groups                  []group
-	named                   bool     // INV of the current specimen names a control
-	priority                string   // of a TQ1 before its OBR
-	orderTime               string   // OBR-7
-	flags                   []string // one backing array for the flags of all results
-	lastTime, lastRead      string   // many results carry the same time
+	named                   bool   // INV of the current specimen names a control
+	priority                string // of a TQ1 before its OBR
+	orderTime               string // OBR-7
+	lastTime, lastRead      string // many results carry the same time
+	lastUnit, lastNamed     string // and the same equipment
+
+	lists   []string  // one backing array for the lists that mostly hold one
+	numbers []float64 // one for what Number points to
+	indexes []int     // one for what Patient and Order point to
 }
 
 type target int
@@ -66,20 +71,29 @@ type group struct {
 	calibration bool // says that it is calibration
 }
 
-func newWalk(t *text, p *Protocol) *walk {
-	m := &codec.Message{
+// reserve makes the message and room for what the text holds.
+func (w *walk) reserve() {
+	t := &w.t
+	w.d = t.d
+	w.m = &codec.Message{
 		Schema: codec.Schema, Protocol: Name, Charset: t.charset,
 		Records: t.records, Warnings: t.warn,
 	}
 	if t.obx > 0 {
-		m.Results = make([]codec.Result, 0, t.obx)
+		w.m.Results = make([]codec.Result, 0, t.obx)
+		w.numbers = make([]float64, 0, t.obx)
 	}
 	if t.obr > 0 {
-		m.Orders = make([]codec.Order, 0, t.obr)
+		w.m.Orders = make([]codec.Order, 0, t.obr)
 	}
-	w := &walk{t: t, m: m, o: &p.o, d: t.d, result: -1, paths: p.paths}
-	w.flags = make([]string, 0, t.obx)
-	return w
+	w.indexes = make([]int, 0, t.obr+1)
+	w.lists = make([]string, 0, t.obx+t.obr+1)
+}
+
+// index is n in a place of its own.
+func (w *walk) index(n int) *int {
+	w.indexes = append(w.indexes, n)
+	return &w.indexes[len(w.indexes)-1]
 }
 
 // warn notes a tolerance; record counts from 0 here and from 1 outside.
@@ -89,7 +103,12 @@ func (w *walk) warn(record, field int, code string) {
 
 // value is the first sub-component of the first component of the first
 // repetition, decoded and trimmed: the value of an id, a code, a flag.
-func (w *walk) value(field string) string { return w.word(field, 1) }
+func (w *walk) value(field string) string {
+	if field == "" {
+		return ""
+	}
+	return w.word(field, 1)
+}
 
 // word is the first sub-component of component n of the first repetition. It
 // is read in one pass: nearly all of a message goes through here.
@@ -98,19 +117,24 @@ func (w *walk) word(field string, n int) string {
 	d := &w.d
 scan:
 	for i := range len(field) {
-		switch c := field[i]; {
-		case c > d.highest: // no delimiter
-		case c == d.component:
+		c := field[i]
+		if !d.special[c] {
+			continue
+		}
+		switch c {
+		case d.component:
 			if n == 1 {
 				end = i
 				break scan
 			}
 			n--
 			begin, escaped = i+1, false
-		case c == d.repetition, c == d.sub && n == 1:
-			end = i
-			break scan
-		case c == d.escape:
+		case d.repetition, d.sub:
+			if c == d.repetition || n == 1 {
+				end = i
+				break scan
+			}
+		case d.escape:
 			escaped = true
 		}
 	}
@@ -121,7 +145,29 @@ scan:
 	if escaped || leaf[0] == '"' {
 		leaf = w.decode(leaf)
 	}
-	return strings.TrimSpace(leaf)
+	return trim(leaf)
+}
+
+// trim is strings.TrimSpace, which most texts do not need.
+func trim(s string) string {
+	if n := len(s); n > 0 && (s[0] <= ' ' || s[n-1] <= ' ' || s[0] >= utf8.RuneSelf || s[n-1] >= utf8.RuneSelf) {
+		return strings.TrimSpace(s)
+	}
+	return s
+}
+
+// words are the first words of the first repetition: [n-1] is word(field, n).
+func (w *walk) words(field string) (words [6]string) {
+	if w.d.repetition != w.d.component { // a header that says so means the component
+		field = w.d.first(field)
+	}
+	more := field != ""
+	for n := 0; n < len(words) && more; n++ {
+		var component string
+		component, field, more = cutByte(field, w.d.component)
+		words[n] = w.value(component)
+	}
+	return words
 }
 
 // whole is a field as text, separators as sent; trailing component and
@@ -137,6 +183,12 @@ func (w *walk) whole(field string) string {
 // time reads a time in the instrument's zone; a time that does not exist is
 // left out and warned about.
 func (w *walk) time(field string, record, n int) string {
+	if field == "" {
+		return ""
+	}
+	if field == w.lastTime {
+		return w.lastRead
+	}
 	leaf := w.d.subpart(w.d.part(w.d.first(field), 1), 1)
 	if leaf == "" {
 		return ""
