@@ -65,7 +65,7 @@ func newSession() string {
 // connection is told to stop. Its error is nil for an orderly end.
 func (c *conn) serve(ctx context.Context) (err error) {
 	defer c.settle()
-	c.server.crew.do(func() { err = c.guard(func() error { return c.handshake(ctx) }) })
+	c.server.crew.do(func() { err = c.guard(func() error { return c.begin(ctx) }) })
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,12 @@ func (c *conn) serve(ctx context.Context) (err error) {
 			return orderly(err)
 		}
 	}
+}
+
+// begin is what comes before the first conversation.
+func (c *conn) begin(ctx context.Context) error {
+	c.announce(LinkEvent{Event: subjects.EventConnected})
+	return c.handshake(ctx)
 }
 
 // guard makes a panic in f an error of this connection alone.

@@ -165,11 +165,17 @@ func (s *Server) open(i *Instrument, nc net.Conn) (*conn, error) {
 
 var errTooMany = errors.New("too many connections")
 
-// session runs c to its end.
+// session runs c to its end. Its goroutine waits through the silences of an
+// instrument and does nothing else: its stack stays as small as they come, and
+// all that needs a deeper one is the crew's.
 func (s *Server) session(ctx context.Context, c *conn) {
 	defer s.sessions.Done()
-	c.announce(LinkEvent{Event: subjects.EventConnected})
 	err := c.serve(ctx)
+	s.crew.do(func() { s.ended(c, err) })
+}
+
+// ended takes leave of a connection.
+func (s *Server) ended(c *conn, err error) {
 	c.atone() // in its place, which nobody else has meanwhile
 	_ = c.Conn.Close()
 	s.mu.Lock()

@@ -29,6 +29,8 @@ type committer struct {
 	cost    cost
 	flying  int // single publications under way
 	batch   bool
+	company int           // that a batch which is over waits for
+	enough  chan struct{} // closed when it is there; nil = nobody waits
 	queue   []*waiter
 	seen    recent
 	batches uint64 // committed
@@ -48,6 +50,10 @@ type outcome struct {
 	err     error
 }
 
+// maxFlying singles keep a stream busy: it takes one after the other, and what
+// waits here may become a batch, what waits there no more.
+const maxFlying = 2
+
 // The bounds of a batch: the server takes 1000 messages and waits 10 s for
 // them. A message that is large pays for its bytes, not for its fsync, and
 // goes alone.
@@ -56,7 +62,6 @@ const (
 	maxBatchBytes = 8 << 20
 	maxShared     = 256 << 10
 	batchPatience = 5 * time.Second
-	maxFlying     = 2
 )
 
 // publish returns when p is on disk, refused, or ctx has ended; p.Body is not
@@ -90,6 +95,10 @@ func (c *committer) enter(p bridge.Publication) *waiter {
 	}
 	w := &waiter{p: p, done: make(chan outcome, 1)}
 	c.queue = append(c.queue, w)
+	if c.enough != nil && len(c.queue) >= c.company {
+		close(c.enough)
+		c.enough = nil
+	}
 	c.dispatch()
 	return w
 }
@@ -175,6 +184,10 @@ func (c *committer) single(ctx context.Context, p bridge.Publication) (bridge.Re
 func (c *committer) close() {
 	c.mu.Lock()
 	c.closed = true
+	if c.enough != nil {
+		close(c.enough)
+		c.enough = nil
+	}
 	c.mu.Unlock()
 	c.wg.Wait()
 }

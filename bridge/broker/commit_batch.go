@@ -61,10 +61,35 @@ func (c *committer) commit(batch []*waiter, flying int) {
 	if err == nil {
 		c.learn(took, len(sent), flying)
 	}
+	c.linger(len(sent))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.batch = false
 	c.dispatch()
+}
+
+// linger lets company come back before the next batch goes: as many as there
+// were in this one, for at most what a batch costs. Without it they would take
+// turns in small batches for ever. It is reached only after a batch, so by
+// nobody in an idle laboratory.
+func (c *committer) linger(company int) {
+	c.mu.Lock()
+	if len(c.queue) >= company || c.closed {
+		c.mu.Unlock()
+		return
+	}
+	enough := make(chan struct{})
+	c.company, c.enough = company, enough
+	patience := time.NewTimer(c.cost.linger())
+	c.mu.Unlock()
+	defer patience.Stop()
+	select {
+	case <-enough:
+	case <-patience.C:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.enough = nil
 }
 
 func (c *committer) learn(took time.Duration, n, flying int) {

@@ -3,9 +3,10 @@ package broker
 import "time"
 
 // cost is what the disk at hand takes for one publication and for one batch,
-// learned from the last ones. An atomic batch costs a handful of fsyncs
-// however many it holds, so the number from which it pays is the quotient: 8
-// to 14 where an fsync takes 0.2 ms, 4 to 6 where it takes 5 ms.
+// learned from the last ones. An atomic batch costs the same handful of
+// system calls however many it holds, so the number from which it pays is the
+// quotient: 4 to 8 when it is collected in memory (see [embedded.stage]), 8 to
+// 14 on a disk with an fsync of 0.2 ms.
 type cost struct {
 	one, all time.Duration // 0 = not known
 	at       time.Time     // when all was learned
@@ -18,7 +19,8 @@ const (
 	mostCrossover  = 32                    // whatever was measured: more never wait for single ones
 	perMessage     = 10 * time.Microsecond // a kilobyte's share of a batch
 	smoothing      = 8                     // an estimate moves by an eighth
-	forget         = 10 * time.Second      // one bad batch must not deter for ever
+	longestLinger  = 20 * time.Millisecond
+	forget         = 10 * time.Second // one bad batch must not deter for ever
 )
 
 // single learns from one of flying publications that were under way together:
@@ -42,6 +44,9 @@ func (c *cost) crossover(now time.Time) int {
 	}
 	return min(max(int(c.all/c.one)+1, leastCrossover), mostCrossover)
 }
+
+// linger is the longest wait after a batch.
+func (c *cost) linger() time.Duration { return min(c.all, longestLinger) }
 
 // learn moves estimate towards sample.
 func learn(estimate *time.Duration, sample time.Duration) {

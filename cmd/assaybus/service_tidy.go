@@ -11,9 +11,9 @@ import (
 // a laboratory that is the next morning. What a silent program does not use is
 // given back.
 const (
-	tidyEvery  = 5 * time.Second
-	tidySilent = 4 << 20  // bytes allocated in tidyEvery that count as silence
-	tidyWorth  = 32 << 20 // bytes allocated since the last time that make it worth a collection
+	tidyEvery  = 15 * time.Second // longer than JetStream keeps what it wrote
+	tidySilent = 4 << 20          // bytes allocated in tidyEvery that count as silence
+	tidyWorth  = 32 << 20         // bytes allocated since the last time that make it worth a collection
 )
 
 // tidy gives memory back whenever silence follows work, until ctx ends.
