@@ -135,3 +135,36 @@ func TestSourceGivesNoNumberTwice(t *testing.T) {
 		t.Errorf("%d different messages, want 1000", len(seen))
 	}
 }
+
+// A tally has the sums of a ledger and remembers no message; begun anew it
+// forgets what was slow before.
+func TestTally(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBridge{}
+		tally := simulator.NewTally()
+		b.answer = func(n int) byte {
+			if n <= 10 {
+				time.Sleep(time.Second)
+			}
+			if n == 11 {
+				tally.Restart()
+			}
+			time.Sleep(time.Millisecond)
+			return 6
+		}
+		var wg sync.WaitGroup
+		i := &simulator.Instrument{Name: "test", Next: source(30), Ledger: tally, Connect: b.dial(&wg), Protocol: link{}}
+		err := i.Run(t.Context())
+		wg.Wait()
+		totals := tally.Totals()
+		if err != nil || totals.Sent != 30 || totals.Acknowledged != 30 || len(tally.Entries()) != 0 {
+			t.Errorf("got %+v with %d entries, %v; want the sums of 30 and no entry", totals, len(tally.Entries()), err)
+		}
+		if totals.Max > 10*time.Millisecond || totals.P90 > 10*time.Millisecond {
+			t.Errorf("p90 %v, longest %v: the slow beginning is still counted", totals.P90, totals.Max)
+		}
+		if totals.Rate < 100 {
+			t.Errorf("%.0f/s, want the rate since the restart", totals.Rate)
+		}
+	})
+}
