@@ -48,21 +48,6 @@ func (m *Message) AppendJSON(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// sizeOfJSON guesses the size of the JSON, rather too large: the text of a
-// record is there twice, in the records and in what was read of them, and
-// around it stand keys.
-func (m *Message) sizeOfJSON() int {
-	const head, entry, result = 512, 256, 256
-	size := head + entry*(len(m.Patients)+len(m.Orders)+len(m.Queries)+len(m.Comments)) + result*len(m.Results)
-	for _, record := range m.Records {
-		size += len(`[],`) + len(`"",`)*len(record)
-		for _, field := range record {
-			size += 2 * len(field)
-		}
-	}
-	return size
-}
-
 func (s *Sender) appendJSON(b []byte) []byte {
 	if s == nil {
 		return b
@@ -211,4 +196,52 @@ func (w *Warning) appendJSON(b []byte) []byte {
 	}
 	b = appendAlways(b, `"code":`, w.Code)
 	return append(b, '}')
+}
+
+// What the JSON takes besides texts of any length, in bytes: keys, numbers,
+// quotes and commas of what is usually there, rather too many.
+const (
+	sizeOfMessage = 560
+	sizeOfEntry   = 170 // of a patient, an order, a query, a comment
+	sizeOfResult  = 235
+	sizeOfText    = len(`"",`)
+)
+
+// sizeOfJSON guesses the size of the JSON, mostly a little too large: escapes
+// are not counted.
+func (m *Message) sizeOfJSON() int {
+	size := sizeOfMessage + sizeOfTexts(m.Quirks)
+	for i := range m.Patients {
+		p := &m.Patients[i]
+		size += sizeOfEntry + sizeOfTexts(p.IDs) + sizeOfTexts(p.Comments)
+	}
+	for i := range m.Orders {
+		o := &m.Orders[i]
+		size += sizeOfEntry + len(o.Specimen) + len(o.InstrumentSpecimen) +
+			sizeOfTexts(o.Specimens) + sizeOfTexts(o.Tests) + sizeOfTexts(o.Comments)
+	}
+	for i := range m.Results {
+		r := &m.Results[i]
+		size += sizeOfResult + len(r.Specimen) + len(r.InstrumentSpecimen) + len(r.Code) + len(r.CodeSystem) + len(r.Name) + len(r.Aspect) +
+			len(r.Value) + len(r.Units) + len(r.Range) + len(r.ObservedAt) + len(r.Operator) + len(r.Equipment) +
+			sizeOfTexts(r.Flags) + sizeOfTexts(r.Comments)
+	}
+	for i := range m.Queries {
+		size += sizeOfEntry + sizeOfTexts(m.Queries[i].Specimens) + sizeOfTexts(m.Queries[i].Tests)
+	}
+	for i := range m.Comments {
+		size += sizeOfEntry + len(m.Comments[i].Text)
+	}
+	for _, record := range m.Records {
+		size += sizeOfTexts(record)
+	}
+	return size + len(m.Warnings)*len(`{"record":1000,"field":10,"code":"ambiguous-number"},`)
+}
+
+func sizeOfTexts(list []string) int {
+	size := len(`[],`) + sizeOfText*len(list)
+	for _, text := range list {
+		size += len(text)
+	}
+	return size
 }

@@ -185,11 +185,14 @@ func TestAppendJSONAllocations(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		m.ID, m.Site, m.Instrument, m.ReceivedAt, m.RawSequence = strings.Repeat("x", 32), "laboratory", "instrument", "2026-11-23T08:36:00.123456789Z", 1e6
 		if got := testing.AllocsPerRun(10, func() { _, _ = m.AppendJSON(nil) }); got > 1 {
 			t.Errorf("%s: %v allocations, want 1", path, got)
 		}
 		b, err := m.AppendJSON(nil)
-		t.Logf("%s: %d bytes of JSON in %d", path, len(b), cap(b))
+		if cap(b) > len(b)*3/2 {
+			t.Errorf("%s: %d bytes of JSON in %d, want at most half more", path, len(b), cap(b))
+		}
 		return err
 	})
 	if err != nil {

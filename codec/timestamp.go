@@ -153,11 +153,8 @@ func exists(part [6]int, have int) bool {
 	if part[0] == 0 || have >= 2 && (part[1] < 1 || part[1] > 12) {
 		return false
 	}
-	if have >= 3 {
-		last := time.Date(part[0], time.Month(part[1])+1, 0, 0, 0, 0, 0, time.UTC).Day()
-		if part[2] < 1 || part[2] > last {
-			return false
-		}
+	if have >= 3 && (part[2] < 1 || part[2] > lastDay(part[0], part[1])) {
+		return false
 	}
 	return part[3] < 24 && part[4] < 60 && part[5] < 60
 }

@@ -164,7 +164,7 @@ func (r *receiver) begin() {
 	r.replied = time.Now()
 	r.split.mode = framed
 	if r.a.text == nil { // room for a usual message and a frame of the usual length
-		r.a.text, r.frame = make([]byte, 0, 4<<10), make([]byte, 0, 256)
+		r.a.text, r.frame = make([]byte, 0, 2<<10), make([]byte, 0, 256)
 	}
 }
 

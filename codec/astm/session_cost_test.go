@@ -46,8 +46,8 @@ func TestFramesAllocateNothing(t *testing.T) {
 			}
 		})
 	}
-	few, many := cost(5), cost(60)
+	few, many := cost(5), cost(30)
 	if few != many || many > 10 {
-		t.Errorf("%v allocations for 9 frames, %v for 64, want the same and at most 10", few, many)
+		t.Errorf("%v allocations for 9 frames, %v for 34, want the same and at most 10", few, many)
 	}
 }

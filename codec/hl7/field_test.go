@@ -153,3 +153,13 @@ func TestTimes(t *testing.T) {
 		}
 	}
 }
+
+// A header that names one character for components and for repetitions means
+// components: there are some in every message.
+func TestSameSeparatorTwice(t *testing.T) {
+	m := parse(t, codec.Options{}, `MSH|^^\&|||||20260102030405||ORU^R01|1|P|2.5`, "OBR|1||S1", "OBX|1|NM|718-7^Hb^LN^S_OTHER||9")
+	got := m.Results[0]
+	if got.Code != "718-7" || got.Name != "Hb" || got.CodeSystem != "LN" || !got.Supplementary {
+		t.Errorf("got %q %q %q %v, want 718-7 Hb LN true", got.Code, got.Name, got.CodeSystem, got.Supplementary)
+	}
+}
