@@ -46,6 +46,7 @@ type waiter struct {
 // outcome is what a waiter is told: go alone, or what became of it.
 type outcome struct {
 	alone   bool
+	stored  bool // with alone: the batch may have stored it, a duplicate is our own
 	receipt bridge.Receipt
 	err     error
 }
@@ -74,7 +75,9 @@ func (c *committer) publish(ctx context.Context, p bridge.Publication) (bridge.R
 	select {
 	case o := <-w.done:
 		if o.alone {
-			return c.single(ctx, p)
+			receipt, err := c.single(ctx, p)
+			receipt.Duplicate = receipt.Duplicate && !o.stored
+			return receipt, err
 		}
 		return o.receipt, o.err
 	case <-ctx.Done():

@@ -121,7 +121,8 @@ func (c *committer) tell(batch, sent []*waiter, last uint64, err error, epoch co
 // batch stored after all is told by the ids.
 func (c *committer) takeApart(batch []*waiter, err error) {
 	var api *jetstream.APIError
-	if errors.Is(err, errNotAtomic) || errors.As(err, &api) && api.ErrorCode == errAtomicDisabled {
+	refused := errors.As(err, &api) // as a whole: nothing of it is stored
+	if errors.Is(err, errNotAtomic) || refused && api.ErrorCode == errAtomicDisabled {
 		c.atomic = false
 		c.bus.log.Info("stream takes no batches; messages are stored one by one", "stream", c.stream)
 		batch, c.queue = slices.Concat(batch, c.queue), nil
@@ -129,7 +130,7 @@ func (c *committer) takeApart(batch []*waiter, err error) {
 	for _, w := range batch {
 		if !w.left {
 			c.flying++
-			w.done <- outcome{alone: true}
+			w.done <- outcome{alone: true, stored: !refused}
 		}
 	}
 }
