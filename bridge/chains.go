@@ -151,11 +151,9 @@ func (s *chains) stored(p place, r Reception, part codec.Part, sequence uint64, 
 		return
 	case c == nil:
 		return
-	case p.next && len(c.parts) >= MaxParts:
-		c.done = true // it failed for that, and so does what follows
 	case p.next:
 		c.parts = append(c.parts, link{sequence, r.Digest})
-		c.pointer, c.done, c.newest = part.Pointer, part.Pointer == "", r
+		c.pointer, c.done, c.newest = part.Pointer, !r.More, r
 	case p.at == len(c.parts)-1:
 		s.outdate(c, r.Session)
 		c.older = false

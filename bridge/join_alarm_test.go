@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -160,6 +161,52 @@ func TestPartsAbandonedBeforeARestart(t *testing.T) {
 		}
 		b.wait(4 * time.Second)
 		b.want("part", "part", "alarm [1 2]")
+	})
+}
+
+// What replay publishes again of parts that were joined long ago is no part
+// that waits.
+func TestPartsReplayedRaiseNoAlarm(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.send(part("A", "1", "", "1", order("S1")), part("A", "2", "1", "", value("B", "2")))
+		b.end()
+		again := b.in(subjects.StreamParsed)[0]
+		again.ID, again.Header = again.ID+".replay.x", maps.Clone(again.Header)
+		again.Header[subjects.HeaderReplay] = "x"
+		if _, err := b.Publish(b.ctx, again); err != nil {
+			b.t.Fatal(err)
+		}
+		b.now = b.began.Add(24*time.Hour + 1500*time.Millisecond) // it alone is younger than a day
+		b.begin()
+		b.wait(2 * bridge.PartTimeout)
+		if n := len(b.in(subjects.StreamParsed)); n != 3 {
+			b.t.Errorf("%d derived, want no alarm: %v", n, b.outcomes())
+		}
+	})
+}
+
+// A part that came again behind the window of the stream stands there twice;
+// it is one part at the next start too.
+func TestPartsRepeatedBehindTheWindow(t *testing.T) {
+	parts, _ := three("A")
+	inBubble(t, func(b *bubble) {
+		for _, raw := range parts[:2] {
+			b.send(raw)
+			b.mu.Lock()
+			clear(b.ids)
+			b.mu.Unlock()
+			b.send(raw)
+		}
+		b.end()
+		b.begin()
+		b.send(parts[2])
+		if diff := cmp.Diff([]string{"part", "part", "part", "part", "result [1 3 5] S1:A=1 S2:B=2 S2:C=3"}, b.outcomes()); diff != "" {
+			b.t.Error(diff)
+		}
+		b.wait(time.Hour)
+		if n := len(b.outcomes()); n != 5 {
+			b.t.Errorf("%d derived, want no alarm", n)
+		}
 	})
 }
 

@@ -52,6 +52,19 @@ func TestPartsInterleaved(t *testing.T) {
 		j.accept(p, begin("A", "1", "S1"), begin("A", "2", "S2"), end("A", "3", "2"))
 		j.want("part", "part", "result [2 3] S2:T=2")
 	})
+	t.Run("repeated over a new connection, then continued there", func(t *testing.T) {
+		j := startJoins(t, partsLab)
+		j.accept(j.call("h1"), begin("A", "1", "S1"))
+		j.accept(j.call("h1"), begin("A", "2", "S2"))
+		j.accept(j.call("h1"), begin("A", "1", "S1"), end("A", "3", "1"))
+		j.want("part", "part", "result [1 4] S1:T=1")
+	})
+	t.Run("the instrument goes back to the first, and forth", func(t *testing.T) {
+		j := startJoins(t, partsLab)
+		p := j.call("h1")
+		j.accept(p, begin("A", "1", "S1"), begin("A", "2", "S2"), begin("A", "1", "S1"), begin("A", "2", "S2"), end("A", "3", "2"))
+		j.want("part", "part", "result [2 5] S2:T=2")
+	})
 	t.Run("the instrument goes back to the first", func(t *testing.T) {
 		j := startJoins(t, partsLab)
 		p := j.call("h1")
@@ -67,13 +80,16 @@ func TestPartsAlone(t *testing.T) {
 	p := j.call("h1")
 	j.accept(p, part("A", "1", "p0", "p1", value("A", "1")), part("A", "2", "p1", "", value("B", "2")))
 	j.want("failed incomplete", "failed incomplete")
+	j.restart()
+	j.accept(j.call("h1"), part("A", "3", "p1", "", value("B", "3")))
+	j.want("failed incomplete", "failed incomplete", "failed incomplete")
 	for _, d := range j.derived() {
 		if f := d.failure; f.RawSequence == 0 || f.Parts != nil || !strings.Contains(f.Error, "dsc: separate") {
 			t.Errorf("failed as %+v", f)
 		}
 	}
-	if c := j.counters("h1"); c.Failed[subjects.ReasonIncomplete] != 2 {
-		t.Errorf("counted %v, want 2 incomplete", c.Failed)
+	if c := j.counters("h1"); c.Failed[subjects.ReasonIncomplete] != 1 {
+		t.Errorf("counted %v since the restart, want 1 incomplete", c.Failed)
 	}
 }
 

@@ -23,9 +23,16 @@ func TestPartsOversize(t *testing.T) {
 	t.Run("bytes", func(t *testing.T) {
 		j := startJoins(t, strings.Replace(partsLab, "protocol: hl7", "protocol: hl7, max_message: 1KiB, max_frame: 240B", 1))
 		long := "NTE|1||" + strings.Repeat("x", 400)
-		j.accept(j.call("h1"), part("A", "1", "", "1", order("S"), long), part("A", "2", "1", "2", long), part("A", "3", "2", "", long))
-		j.want("part", "part", "failed oversize")
-		if f := j.derived()[2].failure; f.Bytes < 1200 || !slices.Equal(f.Parts, []uint64{1, 2, 3}) {
+		p, last := j.call("h1"), part("A", "5", "4", "", long)
+		j.accept(p, part("A", "1", "", "1", order("S"), long), part("A", "2", "1", "2", long), part("A", "3", "2", "3", long), part("A", "4", "3", "4", long))
+		gets := j.gets.Load()
+		j.accept(p, last)
+		if n := j.gets.Load() - gets; n != 2 {
+			t.Errorf("%d parts were read, want 2: the message is over the limit then", n)
+		}
+		j.accept(p, last)
+		j.want("part", "part", "part", "part", "failed oversize")
+		if f := j.derived()[4].failure; f.Bytes < 1200 || !slices.Equal(f.Parts, []uint64{1, 2, 3, 4, 5}) {
 			t.Errorf("failed as %+v", f)
 		}
 	})
@@ -37,7 +44,8 @@ func TestPartsOversize(t *testing.T) {
 			j.accept(p, part("A", fmt.Sprint(n), fmt.Sprint("p", n-1), fmt.Sprint("p", n), value("A", fmt.Sprint(n))))
 		}
 		end := fmt.Sprint("p", bridge.MaxParts-1)
-		j.accept(p, part("A", "x", end, "more", value("B", "1")), part("A", "y", "more", "", value("B", "2")))
+		over := part("A", "x", end, "more", value("B", "1"))
+		j.accept(p, over, over, part("A", "y", "more", "", value("B", "2")))
 		got := j.outcomes()
 		if last := got[len(got)-2:]; !slices.Equal(last, []string{"failed oversize", "failed incomplete"}) {
 			t.Errorf("ends in %v", last)
