@@ -62,6 +62,9 @@ func Derive(i *Instrument, r Reception, raw []byte, sequence uint64, before ...[
 	}
 	part, continued, stack, err := partOf(i.Protocol, raw)
 	whole := raw
+	if !continued { // by the options of now
+		r.Parts, r.More = nil, false
+	}
 	if err == nil && continued {
 		var reason string
 		if whole, reason, stack, err = assemble(i, r, part, raw, before); reason != "" {

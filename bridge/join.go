@@ -112,11 +112,12 @@ func (j *joiner) run(ctx context.Context, registry *Registry) {
 func (j *joiner) alarm(ctx context.Context, c *chain) bool {
 	r := c.newest
 	r.Parts, r.More = c.before(len(c.parts)), false
+	r.Incomplete = subjects.ReasonIncomplete
 	cause := fmt.Errorf("%w: raw %s wait for the rest, which did not come within %v; look at the instrument; set dsc: separate if each message is complete by itself, and replay them",
 		codec.ErrIncomplete, partsText(r.Parts), PartTimeout)
 	ctx, cancel := context.WithTimeout(ctx, j.server.store.patience)
 	defer cancel()
-	d := fail(&Instrument{Dedupe: true}, r, 0, 0, subjects.ReasonIncomplete, cause, nil)
+	d := fail(&Instrument{}, r, 0, 0, subjects.ReasonIncomplete, cause, nil)
 	if _, err := j.server.store.put(ctx, d.Publication); err != nil {
 		j.server.say.warn("abandoned:"+r.Instrument, "parts of a message that was not continued: the alarm cannot be stored yet", "instrument", r.Instrument, "error", err)
 		return false

@@ -120,6 +120,7 @@ func TestPartsAbandoned(t *testing.T) {
 		b.want("part", "part", "alarm [1 2]", "failed incomplete")
 
 		b.end()
+		b.forgetIDs()
 		b.begin() // the alarm is known
 		b.wait(2 * bridge.PartTimeout)
 		b.want("part", "part", "alarm [1 2]", "failed incomplete")
@@ -143,6 +144,11 @@ func TestPartsInTime(t *testing.T) {
 		if c := b.counters("h1"); c.Repeats != 2 {
 			b.t.Errorf("%d repeats, want 2", c.Repeats)
 		}
+		b.end()
+		b.begin() // that it is complete is known
+		b.send(part("A", "9", "p2", "", value("C", "9")))
+		b.wait(time.Hour)
+		b.want(append(want, "failed incomplete")...)
 	})
 }
 
@@ -192,9 +198,7 @@ func TestPartsRepeatedBehindTheWindow(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		for _, raw := range parts[:2] {
 			b.send(raw)
-			b.mu.Lock()
-			clear(b.ids)
-			b.mu.Unlock()
+			b.forgetIDs()
 			b.send(raw)
 		}
 		b.end()
@@ -226,6 +230,13 @@ func TestPartsAlarmIsRetried(t *testing.T) {
 		b.wait(time.Hour)
 		b.want("part", "alarm [1]")
 	})
+}
+
+// forgetIDs is the end of the stream's window for repeats.
+func (b *bubble) forgetIDs() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.ids)
 }
 
 func (b *bubble) setFail(which func(bridge.Publication) bool) {

@@ -119,10 +119,14 @@ func (m memory) read(ctx context.Context, a Archive, q Query) error {
 // that were noted before, change nothing.
 func (m memory) note(s Stored) {
 	r := ReceptionOf(s.Get)
-	if !r.More && len(r.Parts) == 0 || s.Get(subjects.HeaderReplay) != "" {
+	sequence, _ := strconv.ParseUint(s.Get(subjects.HeaderRawSequence), 10, 64)
+	if s.Get(subjects.HeaderReplay) != "" {
+		m.replayed(r, sequence)
 		return
 	}
-	sequence, _ := strconv.ParseUint(s.Get(subjects.HeaderRawSequence), 10, 64)
+	if !r.More && len(r.Parts) == 0 {
+		return
+	}
 	c := m.find(r)
 	if sequence == 0 { // the alarm: it was not continued
 		c.done = true
@@ -133,6 +137,16 @@ func (m memory) note(s Stored) {
 	}
 	c.parts = append(c.parts, link{sequence, r.Digest})
 	c.session, c.newest, c.at, c.done = r.Session, r, s.At, !r.More
+}
+
+// replayed takes what replay made of a raw message. A part that is whole now,
+// by other options, waits for nothing.
+func (m memory) replayed(r Reception, sequence uint64) {
+	for _, c := range m[r.Instrument] {
+		if !r.More && slices.ContainsFunc(c.parts, func(l link) bool { return l.sequence == sequence }) {
+			c.done = true
+		}
+	}
 }
 
 // find is the chain that r belongs to; a new one if there is none.

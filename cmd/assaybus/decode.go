@@ -40,6 +40,10 @@ blocks) or without (records or segments alone). Files with the answers of the
 other side in between are fine. It reads standard input when no file is named.
 
 For people it prints a table of results per message; it shows specimen ids.
+Messages that are continued over several (HL7 DSC) are joined when all their
+parts are in one file: the parts say nothing then, the last one everything. A
+part whose rest is not there is printed as it is.
+
 With --json it prints one object per message (schema ` + codec.Schema + `) and
 one {"error": ...} object for whatever could not be decoded.
 
@@ -98,7 +102,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, protocols codec.Index, files []str
 		out.file = file
 		data, err := readCapture(cmd.Context(), cmd, file)
 		if err != nil {
-			d.file = file
+			d.file, d.parts = file, assembly{put: d.put}
 			d.fail(errorUnreadable, 0, err)
 			continue
 		}
