@@ -188,7 +188,7 @@ func (s *chains) begin(r Reception, part codec.Part, sequence uint64, now time.T
 // add keeps the bounds: for one chain more the oldest is given up, of those
 // that are complete if there are any.
 func (s *chains) add(instrument string, c *chain) {
-	all := append(s.all[instrument], c)
+	all := slices.Concat(s.all[instrument], []*chain{c})
 	var kept int
 	var done, open *chain
 	for _, c := range all {

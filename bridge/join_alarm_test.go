@@ -191,6 +191,37 @@ func TestPartsReplayedRaiseNoAlarm(t *testing.T) {
 	})
 }
 
+// Parts that replay has made whole messages of, by the options of now, wait
+// for nothing; their headers do not say so any more either.
+func TestPartsReplayedWholeRaiseNoAlarm(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.send(part("A", "1", "", "1", order("S1"), value("A", "1")))
+		b.end()
+		r, err := bridge.Load("instruments.yaml", []byte(strings.Replace(partsLab, "protocol: hl7", "protocol: hl7, dsc: separate", 1)), all.Protocols)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.registry = r
+		replay := bridge.Replay{Archive: b.shelf, Registry: r, Run: "apart"}
+		for f, err := range replay.Messages(context.Background()) {
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if h := f.Derived.Publication.Header; f.Verdict != bridge.Changed || h[subjects.HeaderPart] != "" || h[subjects.HeaderParts] != "" {
+				b.t.Errorf("%s with %v", f.Verdict, h)
+			}
+			if _, err := bridge.NewRepublisher(b.shelf, "apart", nil, 0).Publish(context.Background(), f); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		b.begin()
+		b.wait(2 * bridge.PartTimeout)
+		if diff := cmp.Diff([]string{"part", "result [] S1:A=1"}, b.outcomes()); diff != "" {
+			b.t.Error(diff)
+		}
+	})
+}
+
 // A part that came again behind the window of the stream stands there twice;
 // it is one part at the next start too.
 func TestPartsRepeatedBehindTheWindow(t *testing.T) {

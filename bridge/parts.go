@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/subjects"
@@ -72,7 +73,7 @@ func assemble(i *Instrument, r Reception, part codec.Part, raw []byte, before []
 		}
 	}()
 	defer caught(&stack, &err)
-	whole, err = i.Protocol.(codec.Joiner).Join(append(before[:len(before):len(before)], raw))
+	whole, err = i.Protocol.(codec.Joiner).Join(append(slices.Clip(before), raw))
 	return whole, "", nil, err
 }
 
