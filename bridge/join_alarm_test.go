@@ -23,6 +23,10 @@ type bubble struct {
 	*joins
 	ctx    context.Context
 	cancel context.CancelFunc
+	bus    interface { // the shelf, or something around it
+		bridge.Publisher
+		bridge.Archive
+	}
 }
 
 func inBubble(t *testing.T, play func(*bubble)) {
@@ -33,6 +37,7 @@ func inBubble(t *testing.T, play func(*bubble)) {
 			t.Fatal(err)
 		}
 		b := &bubble{joins: &joins{shelf: newShelf(16 << 20), registry: r, world: &world{t: t}}}
+		b.bus = b.shelf
 		b.begin()
 		play(b)
 		b.end()
@@ -44,7 +49,7 @@ func (b *bubble) begin() {
 	log, logged := quiet()
 	b.logged, b.board = logged, bridge.NewBoard()
 	b.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(b.shelf, time.Second), Board: b.board, Log: log, Grace: time.Second, Archive: b.shelf,
+		Site: "main", Store: bridge.NewStore(b.bus, time.Second), Board: b.board, Log: log, Grace: time.Second, Archive: b.bus,
 	})
 	b.ctx, b.cancel = context.WithCancel(b.t.Context())
 	ctx, s := b.ctx, b.server
@@ -68,20 +73,27 @@ func (b *bubble) send(messages ...string) {
 
 func (b *bubble) try(messages ...string) (code string) {
 	b.t.Helper()
-	ours, theirs := net.Pipe()
-	over := make(chan error, 1)
-	go func() { over <- bridge.Converse(b.ctx, b.server, b.registry.Instruments[0], theirs) }()
-	p := newPeer(ours)
+	p, hangUp := b.dial()
+	defer hangUp()
 	for _, raw := range messages {
 		if code = p.deliver(b.t, raw); code != "AA" {
 			break
 		}
 	}
-	_ = ours.Close()
-	if err := <-over; err != nil {
-		b.t.Fatal(err)
-	}
 	return code
+}
+
+// dial opens a connection and returns how to end it.
+func (b *bubble) dial() (*peer, func()) {
+	ours, theirs := net.Pipe()
+	over := make(chan error, 1)
+	go func() { over <- bridge.Converse(b.ctx, b.server, b.registry.Instruments[0], theirs) }()
+	return newPeer(ours), func() {
+		_ = ours.Close()
+		if err := <-over; err != nil {
+			b.t.Error(err)
+		}
+	}
 }
 
 func (b *bubble) wait(d time.Duration) {

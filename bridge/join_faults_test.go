@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,12 +66,30 @@ func TestPartsOversize(t *testing.T) {
 // unreadable is a shelf that does not give raw messages back.
 type unreadable struct {
 	*shelf
-	err error
+	knob
+}
+
+// knob is an error that is switched on and off.
+type knob struct {
+	lock sync.Mutex
+	err  error
+}
+
+func (k *knob) set(err error) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	k.err = err
+}
+
+func (k *knob) failing() error {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	return k.err
 }
 
 func (u *unreadable) Get(ctx context.Context, stream string, sequence uint64) (bridge.Stored, error) {
-	if u.err != nil && stream == subjects.StreamRaw {
-		return bridge.Stored{}, u.err
+	if err := u.failing(); err != nil && stream == subjects.StreamRaw {
+		return bridge.Stored{}, err
 	}
 	return u.shelf.Get(ctx, stream, sequence)
 }
@@ -89,7 +108,7 @@ func TestPartsUnreadable(t *testing.T) {
 			p := j.call("h1")
 			j.accept(p, part("A", "1", "", "1", order("S1")))
 			last := part("A", "2", "1", "", value("B", "2"))
-			u.err = failure
+			u.set(failure)
 			if code := p.deliver(t, last); code != "" {
 				t.Fatalf("answered %q, want a hang-up", code)
 			}
@@ -100,7 +119,7 @@ func TestPartsUnreadable(t *testing.T) {
 			if c := j.counters("h1"); c.Refused[bridge.RefusedStore] != 1 {
 				t.Errorf("refused %v, want once for the store", c.Refused)
 			}
-			u.err = nil
+			u.set(nil)
 			j.accept(j.call("h1"), last)
 			j.want("part", "result [1 2] S1:B=2")
 		})
