@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/subjects"
 )
 
