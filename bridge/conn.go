@@ -40,6 +40,7 @@ type conn struct {
 	socket    net.Conn // below TLS: closing it waits for nobody
 	unsettled int      // bytes read since the last message was over
 	held      int64    // of the memory budget
+	lent      int64    // of the memory budget, while a message is derived
 	broke     error    // of the memory budget: the connection ends
 	penalty   time.Duration
 	announced bool // the transmission in progress
@@ -295,11 +296,13 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 		return c.refused(r, RefusedMemory, err)
 	}
 	defer release()
-	o, err := c.server.store.receive(bounded, c.inst, r, raw)
-	if errors.Is(err, ErrTooLarge) {
+	o, err := c.keep(bounded, &r, raw)
+	switch {
+	case errors.Is(err, ErrTooLarge):
 		return c.tooLarge(ctx, r, len(raw))
-	}
-	if err != nil {
+	case errors.Is(err, ErrMemory):
+		return c.refused(r, RefusedMemory, err)
+	case err != nil:
 		return c.refused(r, RefusedStore, err)
 	}
 	c.count(r, o, len(raw))

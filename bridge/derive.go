@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -31,6 +30,9 @@ type Failure struct {
 	Bytes       int    `json:"bytes"`
 	ReceivedAt  string `json:"receivedAt"`
 	RawSequence uint64 `json:"rawSequence,omitempty"`
+	// Parts are the raw sequences of a continued message's parts: all that it
+	// was to be joined from, or all that came of it.
+	Parts []uint64 `json:"parts,omitempty"`
 }
 
 // Derived is what a raw message became.
@@ -42,6 +44,8 @@ type Derived struct {
 	Quirks      []string       // that the parser needed; those of the link are in the reception
 	Err         error          // why it failed; holds no content
 	Stack       []byte         // of a panic in the parser; no content
+
+	identity string // what all byte-identical repeats share
 }
 
 // errPanic is a bug in a parser: the message is kept as failed.
@@ -49,17 +53,42 @@ var errPanic = errors.New("panic in the parser")
 
 // Derive decodes raw as i describes it and makes what is published under
 // lab.parsed or lab.failed. Live sessions and replay both use it: the same
-// raw message, reception and options give the same result.
-func Derive(i *Instrument, r Reception, raw []byte, sequence uint64) Derived {
+// raw message, reception and options give the same result. before are the raw
+// messages that r.Parts names, in order, when raw is the last part of a
+// message that was continued over several; other messages need none.
+func Derive(i *Instrument, r Reception, raw []byte, sequence uint64, before ...[]byte) Derived {
 	if r.Incomplete != "" {
 		return fail(i, r, len(raw), sequence, r.Incomplete, codec.ErrIncomplete, nil)
 	}
-	m, stack, err := parse(i.Protocol, raw)
+	part, continued, stack, err := partOf(i.Protocol, raw)
+	whole := raw
+	if !continued { // by the options of now
+		r.Parts, r.More = nil, false
+	}
+	if n := len(before); n > 0 && n == len(r.Parts) {
+		r.joined = Digest(bytes.Join(append(slices.Clip(before), raw), nil))
+	}
+	if err == nil && continued {
+		var reason string
+		if whole, reason, stack, err = assemble(i, r, part, raw, before); reason != "" {
+			return fail(i, r, size(before)+len(raw), sequence, reason, err, stack)
+		}
+	}
+	var m *codec.Message
+	if err == nil {
+		m, stack, err = parse(i.Protocol, whole)
+	}
 	switch {
 	case errors.Is(err, codec.ErrUnknownContent):
-		return fail(i, r, len(raw), sequence, subjects.ReasonUnknown, err, nil)
+		return fail(i, r, len(whole), sequence, subjects.ReasonUnknown, err, nil)
 	case err != nil:
-		return fail(i, r, len(raw), sequence, subjects.ReasonUnparsable, err, stack)
+		return fail(i, r, len(whole), sequence, subjects.ReasonUnparsable, err, stack)
+	}
+	switch {
+	case continued && part.Pointer != "":
+		m.Withhold()
+	case continued:
+		m.Parts = append(slices.Clone(r.Parts), sequence)
 	}
 	m.Schema = codec.Schema
 	m.ID = r.parsedID(i.Dedupe)
@@ -71,7 +100,7 @@ func Derive(i *Instrument, r Reception, raw []byte, sequence uint64) Derived {
 	}
 	needed := m.Quirks
 	m.Quirks = slices.Concat(needed, r.Quirks)
-	d := parsed(i, r, len(raw), sequence, m)
+	d := parsed(i, r, len(whole), sequence, m)
 	d.Quirks = needed
 	return d
 }
@@ -85,7 +114,7 @@ func parsed(i *Instrument, r Reception, size int, sequence uint64, m *codec.Mess
 	h := r.header(m.ID, "assaybus.parsed."+m.Kind, "application/json")
 	h[subjects.HeaderRawSequence] = sequenceText(sequence)
 	return Derived{
-		Kind: m.Kind, Message: m,
+		Kind: m.Kind, Message: m, identity: r.parsedID(true),
 		Publication: Publication{
 			Stream: subjects.StreamParsed, Subject: subjects.Parsed(r.Site, r.Instrument, m.Kind),
 			ID: m.ID, Header: h, Body: body,
@@ -104,12 +133,7 @@ func deriveSmall(i *Instrument, r Reception, size int, sequence uint64, m *codec
 
 // parse runs the parser and turns a panic into an error with its stack.
 func parse(p codec.Protocol, raw []byte) (m *codec.Message, stack []byte, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			// the value of a panic may quote content: only its type is kept
-			m, stack, err = nil, debug.Stack(), fmt.Errorf("%w (%T)", errPanic, v)
-		}
-	}()
+	defer caught(&stack, &err)
 	m, err = p.Parse(raw)
 	return m, nil, err
 }
@@ -120,7 +144,10 @@ func fail(i *Instrument, r Reception, size int, sequence uint64, reason string, 
 		Schema: FailedSchema, ID: subjects.FailedID(r.parsedID(i.Dedupe), reason),
 		Site: r.Site, Instrument: r.Instrument, Protocol: r.Protocol,
 		Reason: reason, Error: cause.Error(), Bytes: size, RawSequence: sequence,
-		ReceivedAt: r.ReceivedAt.UTC().Format(time.RFC3339Nano),
+		ReceivedAt: r.ReceivedAt.UTC().Format(time.RFC3339Nano), Parts: r.Parts,
+	}
+	if len(r.Parts) > 0 && sequence > 0 {
+		f.Parts = append(slices.Clone(r.Parts), sequence)
 	}
 	if at, ok := errors.AsType[*codec.ParseError](cause); ok {
 		f.Record, f.Field = at.Record, at.Field
@@ -134,7 +161,7 @@ func fail(i *Instrument, r Reception, size int, sequence uint64, reason string, 
 		h[subjects.HeaderRawSequence] = sequenceText(sequence)
 	}
 	return Derived{
-		Reason: reason, Err: cause, Stack: stack,
+		Reason: reason, Err: cause, Stack: stack, identity: r.parsedID(true),
 		Publication: Publication{
 			Stream: subjects.StreamParsed, Subject: subjects.Failed(r.Site, r.Instrument, reason),
 			ID: f.ID, Header: h, Body: body,

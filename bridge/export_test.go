@@ -3,7 +3,9 @@ package bridge
 import (
 	"context"
 	"io"
+	"net"
 	"net/netip"
+	"runtime"
 	"time"
 )
 
@@ -39,6 +41,40 @@ const (
 	FreeBytes = freeBytes
 	FreeCost  = freeCost
 )
+
+// AwaitRecall returns when s knows what came in parts before its start.
+func AwaitRecall(s *Server) {
+	known := func() bool {
+		s.joiner.mu.Lock()
+		defer s.joiner.mu.Unlock()
+		return s.joiner.known
+	}
+	for !known() {
+		runtime.Gosched()
+	}
+}
+
+// Converse serves one connection of i to its end.
+func Converse(ctx context.Context, s *Server, i *Instrument, nc net.Conn) error {
+	c, err := s.open(i, nc)
+	if err == nil {
+		s.session(ctx, c)
+	}
+	return err
+}
+
+// WatchParts is what Run does for continued messages, until ctx ends.
+func WatchParts(ctx context.Context, s *Server, r *Registry) { s.joiner.run(ctx, r) }
+
+// MaxChains is how many messages in parts one instrument may have.
+const MaxChains = maxChains
+
+// Occupy takes all memory of s that is left.
+func Occupy(s *Server) {
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	s.memory.used = s.memory.max
+}
 
 // Budget sets the memory of s for messages in flight; call it before Run.
 func Budget(s *Server, bytes int64) { s.memory.max = bytes }

@@ -134,5 +134,9 @@ func (c *conn) afford(ctx context.Context, raw []byte) (release func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	return func() { c.server.memory.give(taken) }, nil
+	c.lent = taken
+	return func() {
+		c.server.memory.give(taken)
+		c.lent = 0
+	}, nil
 }

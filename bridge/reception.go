@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
@@ -25,7 +26,11 @@ type Reception struct {
 	Peer       string   // address of the instrument
 	Quirks     []string // tolerances that the link needed for this message
 	Batch      string   // control id of the batch that the message came in; "" = none that the link saw
+	Parts      []uint64 // raw sequences of the parts before this one, when it continues them
+	More       bool     // it is a part that another one is to continue
 	Incomplete string   // reason of lab.failed when the transmission ended early; "" = complete
+
+	joined string // digest of all parts, one behind the other, of the last one; "" = it has none before it
 }
 
 // Digest is the sha-256 of a raw message as the headers have it.
@@ -43,7 +48,7 @@ func (r Reception) parsedID(dedupe bool) string {
 	if !dedupe || r.Incomplete != "" {
 		return r.rawID()
 	}
-	return subjects.ParsedID(r.Site, r.Instrument, r.Digest)
+	return subjects.ParsedID(r.Site, r.Instrument, cmp.Or(r.joined, r.Digest))
 }
 
 // header is r as the headers of a message of the given type and id.
@@ -72,6 +77,12 @@ func (r Reception) header(id, ceType, contentType string) map[string]string {
 	if r.Batch != "" {
 		h[subjects.HeaderBatch] = headerValue(r.Batch)
 	}
+	if len(r.Parts) > 0 {
+		h[subjects.HeaderParts] = partsText(r.Parts)
+	}
+	if r.More {
+		h[subjects.HeaderPart] = subjects.PartMore
+	}
 	if r.Incomplete != "" {
 		h[subjects.HeaderIncomplete] = r.Incomplete
 	}
@@ -89,6 +100,8 @@ func ReceptionOf(get func(name string) string) Reception {
 		Digest:     get(subjects.HeaderDigest),
 		Peer:       get(subjects.HeaderPeer),
 		Batch:      plainValue(get(subjects.HeaderBatch)),
+		Parts:      parseParts(get(subjects.HeaderParts)),
+		More:       get(subjects.HeaderPart) == subjects.PartMore,
 		Incomplete: get(subjects.HeaderIncomplete),
 	}
 	_, r.N, _, _ = subjects.ParseRawID(get(subjects.HeaderMsgID))
@@ -108,6 +121,34 @@ func plainValue(s string) string {
 		return p
 	}
 	return s
+}
+
+// partsText is raw sequences as a header's value.
+func partsText(parts []uint64) string {
+	var b strings.Builder
+	for n, sequence := range parts {
+		if n > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(sequenceText(sequence))
+	}
+	return b.String()
+}
+
+// parseParts is the reverse of partsText; nil for what is none.
+func parseParts(text string) []uint64 {
+	if text == "" {
+		return nil
+	}
+	var parts []uint64
+	for one := range strings.SplitSeq(text, ",") {
+		sequence, err := strconv.ParseUint(one, 10, 64)
+		if err != nil {
+			return nil
+		}
+		parts = append(parts, sequence)
+	}
+	return parts
 }
 
 func sequenceText(seq uint64) string { return strconv.FormatUint(seq, 10) }

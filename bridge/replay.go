@@ -170,7 +170,15 @@ func (r *Replay) one(ctx context.Context, x *index, m Stored) (f Replayed, selec
 	}
 	f.inst = r.Registry.Instrument(f.Reception.Instrument)
 	if f.inst != nil {
-		f.Derived = deriveWithin(f.inst, f.Reception, m.Body, m.Sequence, r.Archive.MaxPayload())
+		before, err := r.before(ctx, f)
+		if errors.Is(err, ErrDamaged) {
+			f.Verdict, f.Err = Damaged, err
+			return f, true, nil
+		}
+		if err != nil {
+			return f, false, err
+		}
+		f.Derived = deriveWithin(f.inst, f.Reception, m.Body, m.Sequence, r.Archive.MaxPayload(), before)
 	}
 	if s.Specimen != "" && !holdsSpecimen(m.Body, f.Derived.Message, s.Specimen) {
 		return f, false, nil
@@ -185,7 +193,7 @@ func (r *Replay) one(ctx context.Context, x *index, m Stored) (f Replayed, selec
 		err = r.compare(ctx, then, &f)
 		return f, true, err
 	}
-	switch _, repeated := x.ids[keyOf(f.Reception.parsedID(true))]; {
+	switch _, repeated := x.ids[keyOf(f.Derived.identity)]; {
 	case repeated:
 		f.Verdict = Repeat
 	case x.aged(m.At):
@@ -237,14 +245,16 @@ func (f Replayed) baseID() string {
 
 // deriveWithin is [Derive] for a bus that takes limit bytes: what is larger is
 // made smaller as [Store.Receive] makes it.
-func deriveWithin(i *Instrument, r Reception, raw []byte, sequence uint64, limit int) Derived {
-	d := Derive(i, r, raw, sequence)
+func deriveWithin(i *Instrument, r Reception, raw []byte, sequence uint64, limit int, before [][]byte) Derived {
+	d := Derive(i, r, raw, sequence, before...)
+	identity := d.identity
 	if d.Message != nil && wireSize(d.Publication) > limit {
 		d = deriveSmall(i, r, len(raw), sequence, d.Message)
 	}
 	if d.Message != nil && wireSize(d.Publication) > limit {
 		d = fail(i, r, len(raw), sequence, subjects.ReasonOversize, codec.ErrTooLarge, nil)
 	}
+	d.identity = identity
 	return d
 }
 

@@ -83,8 +83,9 @@ func (r *Replay) newIndex(ctx context.Context, first Stored) (*index, error) {
 			return nil, err
 		}
 		raw, err := strconv.ParseUint(m.Get(subjects.HeaderRawSequence), 10, 64)
-		if err != nil {
-			continue // nothing was kept of a message over the limit
+		if err != nil { // nothing was kept of a message over the limit, or parts were not continued
+			x.abandoned(m)
+			continue
 		}
 		replayed := m.Get(subjects.HeaderReplay) != ""
 		if raw >= x.end && behind.IsZero() && !replayed {
@@ -121,6 +122,17 @@ func (x *index) note(m Stored, raw uint64, run string) {
 		p.sequence, p.revision = m.Sequence, revision
 	}
 	x.raws[raw] = p
+}
+
+// abandoned takes the alarm of parts that were not continued: each of them
+// failed, though what was published of it is not a failure.
+func (x *index) abandoned(m Stored) {
+	for _, raw := range parseParts(m.Get(subjects.HeaderParts)) {
+		if p, ok := x.raws[raw]; ok {
+			p.failed = true
+			x.raws[raw] = p
+		}
+	}
 }
 
 // noteTarget finds what the run has published elsewhere.

@@ -3,6 +3,9 @@ package bridge_test
 import (
 	"context"
 	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
@@ -17,6 +20,7 @@ type shelf struct {
 	began time.Time
 	now   time.Time // zero = an hour later
 	scans int
+	gets  atomic.Int64
 }
 
 // rows are what a stream holds; each counts its own from 1.
@@ -46,14 +50,23 @@ func (s *shelf) Scan(_ context.Context, q bridge.Query) iter.Seq2[bridge.Stored,
 	s.scans++
 	return func(yield func(bridge.Stored, error) bool) {
 		for _, m := range s.rows(q.Stream) {
-			if m.Sequence >= q.From && m.Sequence <= q.To && !m.At.Before(q.Since) && !yield(m, nil) {
+			if m.Sequence >= q.From && m.Sequence <= q.To && !m.At.Before(q.Since) && matches(q.Subjects, m.Subject) && !yield(m, nil) {
 				return
 			}
 		}
 	}
 }
 
+// matches tells whether one of the filters takes the subject; none takes all.
+func matches(filters []string, subject string) bool {
+	tokens := strings.Split(subject, ".")
+	return len(filters) == 0 || slices.ContainsFunc(filters, func(filter string) bool {
+		return slices.EqualFunc(strings.Split(filter, "."), tokens, func(f, t string) bool { return f == "*" || f == t })
+	})
+}
+
 func (s *shelf) Get(_ context.Context, stream string, sequence uint64) (bridge.Stored, error) {
+	s.gets.Add(1)
 	if all := s.rows(stream); sequence <= uint64(len(all)) && !s.lost[sequence] {
 		return all[sequence-1], nil
 	}

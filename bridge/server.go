@@ -20,8 +20,11 @@ type Config struct {
 	Store *Store
 	Board *Board
 	Links LinkPublisher // nil = link events go nowhere
-	Log   *slog.Logger
-	Grace time.Duration // what transmissions in progress get at shutdown
+	// Archive reads parts of continued messages back; without one the last
+	// part of such a message is refused.
+	Archive Archive
+	Log     *slog.Logger
+	Grace   time.Duration // what transmissions in progress get at shutdown
 	// Memory is what messages in flight may take over all connections, in
 	// bytes, beyond the small part that every connection has for its own:
 	// DefaultMemory when 0.
@@ -44,6 +47,7 @@ type Server struct {
 	stored func(Reception, Outcome)
 	crew   *crew
 	memory *budget
+	joiner *joiner
 	bounds bounds
 
 	apply    chan applyRequest
@@ -71,6 +75,7 @@ func NewServer(c Config) *Server {
 		apply: make(chan applyRequest), over: make(chan struct{}), conns: make(map[*conn]struct{}), bound: make(map[string]net.Addr),
 	}
 	s.memory, s.bounds = &budget{max: cmp.Or(c.Memory, DefaultMemory)}, standardBounds()
+	s.joiner = &joiner{server: s, archive: c.Archive, chains: chains{all: make(map[string][]*chain)}}
 	if s.stored == nil {
 		s.stored = func(Reception, Outcome) {}
 	}
@@ -84,6 +89,9 @@ func (s *Server) Run(ctx context.Context, registry *Registry) error {
 	defer close(s.over)
 	links := newLinks(s)
 	links.change(ctx, registry)
+	var parts sync.WaitGroup
+	parts.Go(func() { s.joiner.run(ctx, registry) })
+	defer parts.Wait()
 	tick := time.NewTicker(silenceEvery)
 	defer tick.Stop()
 	for {

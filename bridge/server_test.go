@@ -99,8 +99,9 @@ func serveOn(t *testing.T, on bridge.Publisher, r *bridge.Registry, patience tim
 	t.Helper()
 	log, logged := quiet()
 	w := &world{t: t, board: bridge.NewBoard(), logged: logged, links: &linkLog{more: make(chan struct{}, 1)}}
+	archive, _ := on.(bridge.Archive)
 	w.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(on, patience), Board: w.board, Links: w.links, Log: log, Grace: 2 * time.Second,
+		Site: "main", Store: bridge.NewStore(on, patience), Board: w.board, Links: w.links, Log: log, Grace: 2 * time.Second, Archive: archive,
 	})
 	for _, f := range tune {
 		f(w.server)

@@ -39,6 +39,19 @@ func (c *conn) count(r Reception, o Outcome, size int) {
 	})
 }
 
+// failed counts a failure that no message of a connection came to.
+func (b *Board) failed(instrument, reason string) {
+	b.mu.Lock()
+	s := b.all[instrument]
+	b.mu.Unlock()
+	if s != nil {
+		s.update(func(c *Counters) {
+			bump(c.Failed, reason)
+			c.troubled(time.Now())
+		})
+	}
+}
+
 // answered notes how long the instrument waited for its positive answer.
 func (c *conn) answered(err error) {
 	if c.due.IsZero() {

@@ -44,7 +44,7 @@ const (
 func (s *Store) Receive(ctx context.Context, i *Instrument, r Reception, raw []byte) (Outcome, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	return s.receive(ctx, i, r, raw)
+	return s.receive(ctx, i, r, raw, nil)
 }
 
 // bound is the one deadline that covers everything before a reply.
@@ -52,8 +52,8 @@ func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 }
 
-// receive is Receive within the deadline of ctx.
-func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []byte) (Outcome, error) {
+// receive is Receive within the deadline of ctx; before as in [Derive].
+func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []byte, before [][]byte) (Outcome, error) {
 	began := time.Now()
 	var o Outcome
 	kept, err := s.keep(ctx, r, raw)
@@ -61,7 +61,7 @@ func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []b
 		return o, fmt.Errorf("keep raw: %w", err)
 	}
 	o.RawSequence = kept.Sequence
-	o.Derived = Derive(i, r, raw, kept.Sequence)
+	o.Derived = Derive(i, r, raw, kept.Sequence, before...)
 	receipt, err := s.put(ctx, o.Derived.Publication)
 	if errors.Is(err, ErrTooLarge) && o.Derived.Message != nil {
 		o.Derived, receipt, err = s.shrink(ctx, i, r, raw, kept.Sequence, o.Derived.Message)

@@ -34,8 +34,9 @@ type Message struct {
 	Processing  string     `json:"processing,omitempty"`  // production, training, debugging, qc
 	Charset     string     `json:"charset,omitempty"`     // IANA name of what the bytes were decoded with
 	Batch       string     `json:"batch,omitempty"`       // BHS-11, else FHS-11, of the envelope: every message of it
-	Continues   string     `json:"continues,omitempty"`   // MSH-14: the pointer of the message this one continues
-	Pointer     string     `json:"pointer,omitempty"`     // DSC-1: the pointer under which this message is continued
+	Continues   string     `json:"continues,omitempty"`   // MSH-14: the pointer of the part before; a joined message has none
+	Pointer     string     `json:"pointer,omitempty"`     // DSC-1: the pointer of the part behind
+	Parts       []uint64   `json:"parts,omitempty"`       // raw sequences of the parts it was joined from, its own last
 	Termination string     `json:"termination,omitempty"` // ASTM L.3
 	Ack         *Ack       `json:"ack,omitempty"`
 	Patients    []Patient  `json:"patients,omitempty"`

@@ -28,6 +28,7 @@ const (
 
 	WarnGluedSegments     = "glued-segments"     // HL7: the literal text <13> or <CR> between two segments
 	WarnContinued         = "continued"          // HL7: ADD segments; a record continued or continuing
+	WarnPart              = "part"               // HL7: a part of a longer message (DSC); what it says is delivered with the last
 	WarnAttachmentDamaged = "attachment-damaged" // encapsulated data that do not decode to their end
 	WarnSeveralSpecimens  = "several-specimens"  // results of an order with several specimens: attributed to none
 	WarnUnescapedUnits    = "unescaped-units"    // HL7: a caret in units that is no component separator
@@ -60,6 +61,7 @@ var WarningHelp = map[string]string{
 
 	WarnGluedSegments:     "two segments were glued by the literal text <13> or <CR>; they were parted",
 	WarnContinued:         "a segment came in parts (ADD); parts of this message were joined, a part at its beginning belongs to the message before",
+	WarnPart:              "a part of a longer message (DSC): what it says is delivered, joined, with the last part",
 	WarnAttachmentDamaged: "an image or document does not decode to its end",
 	WarnSeveralSpecimens:  "an order names several specimens and does not say which result is of which: none was attributed",
 	WarnUnescapedUnits:    "a caret in units was not escaped (10^9/L); the units were read whole",

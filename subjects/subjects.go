@@ -38,6 +38,8 @@ const (
 	HeaderRawSequence = "Assaybus-Raw-Sequence"
 	HeaderQuirks      = "Assaybus-Quirks"
 	HeaderBatch       = "Assaybus-Batch"
+	HeaderParts       = "Assaybus-Parts" // raw sequences of the parts before this one of a continued message: 41,42
+	HeaderPart        = "Assaybus-Part"  // PartMore on a part that has more to follow
 	HeaderReplay      = "Assaybus-Replay"   // the run that published it again
 	HeaderRevision    = "Assaybus-Revision" // of this message id; a message without it is revision 1
 	HeaderPeer        = "Assaybus-Peer"
@@ -49,6 +51,9 @@ const (
 	HeaderCETime        = "ce-time"
 	HeaderCEContentType = "ce-datacontenttype"
 )
+
+// PartMore is the value of [HeaderPart].
+const PartMore = "more"
 
 // The reasons of lab.failed.
 const (

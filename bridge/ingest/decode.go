@@ -123,7 +123,7 @@ func (d Delivery) Digest() string {
 		return ""
 	}
 	m := *d.Message
-	m.ReceivedAt, m.RawSequence, m.Quirks = "", 0, nil
+	m.ReceivedAt, m.RawSequence, m.Parts, m.Quirks = "", 0, nil, nil
 	body, err := json.Marshal(m)
 	if err != nil {
 		panic("a decoded Message always encodes: " + err.Error())

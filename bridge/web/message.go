@@ -52,7 +52,7 @@ func (s *site) open(w http.ResponseWriter, r *http.Request) *messagePage {
 			s.readFault(w, err)
 			return nil
 		}
-		p.Step = nextStep(p.Failure.Reason)
+		p.Step = remedy(*p.Failure, e.Reception)
 	}
 	return p
 }

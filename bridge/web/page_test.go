@@ -159,6 +159,28 @@ func TestFailedMessage(t *testing.T) {
 	}
 }
 
+// Parts of a longer message: what the page says of each, and what to do about
+// one whose others are not there.
+func TestPartsOfAMessage(t *testing.T) {
+	const head = "MSH|^~\\&|A|B|||20261123||ORU^R01|1|P|2.5||"
+	l := newLab(t)
+	l.keep("xn1000", head+"\rOBR|1|SPEC-0815\rDSC|p1|F\r", "", func(r *bridge.Reception) { r.More = true })
+	l.keep("xn1000", head+"p1\rOBX|1|NM|A||1\rDSC|p2|F\r", "", func(r *bridge.Reception) { r.More, r.Parts = true, []uint64{1} })
+	l.keep("xn1000", head+"p2\rOBX|1|NM|B||1\r", "", func(r *bridge.Reception) { r.Parts = []uint64{1, 2} })
+	l.keep("xn1000", head+"p9\rOBX|1|NM|B||2\r", "")
+	l.see("/messages/1", "Part of a longer message", "the first; what it says is in the message that its last part made")
+	l.see("/messages/2", "behind raw 1 of LAB_RAW; what it says")
+	l.see("/messages/3", "behind raw 1, 2 of LAB_RAW; the last", "set dsc: separate")
+	l.see("/messages/4", "failed: incomplete", "the instrument does not have them any more")
+	l.see("/problems", "Have it send the whole again")
+	if _, body, _ := l.ask(http.MethodPost, "/messages/1"); !strings.Contains(body, "joined, with the last part") || !strings.Contains(body, "SPEC-0815") {
+		t.Error("the part's warning or its raw bytes are not shown")
+	}
+	if body := l.see("/messages/1"); strings.Contains(body, "SPEC-0815") {
+		t.Error("what is known of a part shows content")
+	}
+}
+
 func TestProblems(t *testing.T) {
 	l := newLab(t)
 	l.see("/problems", "Nothing failed, nothing was refused", "address in use")

@@ -34,7 +34,7 @@ func (s *site) problems(w http.ResponseWriter, r *http.Request) {
 	failures, entries, err := s.Archive.Failures(r.Context())
 	for n, f := range failures {
 		p.Problems = append(p.Problems, trouble{
-			At: entries[n].Stored, Instrument: f.Instrument, What: "failed: " + f.Reason, Why: f.Error, Step: nextStep(f.Reason), Sequence: entries[n].Sequence,
+			At: entries[n].Stored, Instrument: f.Instrument, What: "failed: " + f.Reason, Why: f.Error, Step: remedy(f, entries[n].Reception), Sequence: entries[n].Sequence,
 		})
 	}
 	if err == nil {

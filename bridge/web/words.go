@@ -78,6 +78,15 @@ func qualityEvents() []codec.Event {
 	}
 }
 
+// remedy is what to do about a failure, in a sentence. Parts of continued
+// messages were acknowledged, other incomplete messages were not.
+func remedy(f bridge.Failure, r bridge.Reception) string {
+	if f.Reason == subjects.ReasonIncomplete && (len(f.Parts) > 0 || r.Incomplete == "") {
+		return "The parts that came are kept; the instrument does not have them any more. Have it send the whole again. If each of its messages is complete by itself, set dsc: separate and replay them with assaybus replay."
+	}
+	return nextStep(f.Reason)
+}
+
 // nextStep is what the operator can do about a failure or a refusal.
 func nextStep(reason string) string {
 	switch reason {

@@ -97,15 +97,19 @@ func snapshot(now time.Time) bridge.Snapshot {
 
 // keep stores a message as a live session would, and tells its sequence in
 // LAB_PARSED.
-func (l *lab) keep(instrument, raw, incomplete string) uint64 {
+func (l *lab) keep(instrument, raw, incomplete string, tune ...func(*bridge.Reception)) uint64 {
 	l.t.Helper()
 	r, err := bridge.Load("i", fmt.Appendf(nil, "instruments:\n  - {id: '%s', listen: '127.0.0.1:0', dedupe: false}\n", instrument), all.Protocols)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	o, err := l.store.Receive(l.t.Context(), r.Instruments[0], bridge.Reception{
+	reception := bridge.Reception{
 		Site: "main", Instrument: instrument, Protocol: "astm", Session: "s1", N: 1, Digest: bridge.Digest([]byte(raw + time.Now().String())), ReceivedAt: time.Now(), Peer: "10.1.2.3:4", Quirks: []string{"no-lf"}, Incomplete: incomplete,
-	}, []byte(raw))
+	}
+	for _, f := range tune {
+		f(&reception)
+	}
+	o, err := l.store.Receive(l.t.Context(), r.Instruments[0], reception, []byte(raw))
 	if err != nil || o.RawSequence == 0 {
 		l.t.Fatalf("stored %+v, %v", o, err)
 	}

@@ -48,6 +48,7 @@ type decoder struct {
 	count  int // messages of this file so far, incomplete ones included
 	quirks []string
 	batch  string // of the message in progress
+	parts  assembly
 	events map[codec.Event]int
 }
 
@@ -55,6 +56,8 @@ type decoder struct {
 // finding, whatever data is.
 func (d *decoder) decode(ctx context.Context, file string, data []byte) {
 	d.file, d.count, d.quirks, d.events = file, 0, nil, map[codec.Event]int{}
+	d.parts = assembly{put: d.put}
+	defer d.parts.flush()
 	conn := codec.NewPlayback(data)
 	err := d.converse(ctx, conn)
 	switch {
@@ -96,33 +99,60 @@ func (d *decoder) converse(ctx context.Context, conn *codec.Playback) (err error
 // Receive decodes a message: custody is not what a capture needs.
 func (d *decoder) Receive(_ context.Context, raw []byte) error {
 	d.count++
-	m, err := d.parse(raw)
-	quirks, batch := d.quirks, d.batch
+	f := d.found(d.parse(raw))
+	part, continued := d.part(raw)
+	if chain := d.parts.add(f, part, continued, raw); chain != nil {
+		f := d.found(d.join(chain))
+		d.parts.complete(f)
+	}
 	d.quirks, d.batch = nil, ""
+	return nil
+}
+
+// found is what decoding came to.
+func (d *decoder) found(m *codec.Message, err error) finding {
 	var position *codec.ParseError
 	switch {
 	case errors.Is(err, errPanicked):
-		d.fail(errorPanic, d.count, err)
+		return d.problem(errorPanic, d.count, err)
 	case errors.As(err, &position):
-		d.put(finding{problem: &problem{
+		return finding{problem: &problem{
 			Error: subjects.ReasonUnparsable, File: d.file, Message: d.count,
 			Record: position.Record, Field: position.Field, Reason: err.Error(),
-		}})
+		}}
 	case err != nil:
-		d.fail(subjects.ReasonUnparsable, d.count, err)
-	default:
-		if m.Batch == "" {
-			m.Batch = batch
-		}
-		m.Quirks = slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.Quirks, quirks))))
-		d.put(finding{message: m})
+		return d.problem(subjects.ReasonUnparsable, d.count, err)
 	}
-	return nil
+	if m.Batch == "" {
+		m.Batch = d.batch
+	}
+	m.Quirks = slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.Quirks, d.quirks))))
+	return finding{message: m}
 }
 
 func (d *decoder) parse(raw []byte) (m *codec.Message, err error) {
 	defer recovered(&err)
 	return d.protocol.Parse(raw)
+}
+
+// part tells how raw is a part of a longer message; a defect in that has been
+// told by parse.
+func (d *decoder) part(raw []byte) (part codec.Part, continued bool) {
+	var err error
+	defer recovered(&err)
+	if j, ok := d.protocol.(codec.Joiner); ok {
+		part, continued = j.Part(raw)
+	}
+	return part, continued
+}
+
+func (d *decoder) join(parts [][]byte) (m *codec.Message, err error) {
+	defer recovered(&err)
+	whole, err := d.protocol.(codec.Joiner).Join(parts)
+	if err != nil {
+		return nil, err
+	}
+	return d.protocol.Parse(whole)
 }
 
 // Incomplete tells of a message that has no end.
@@ -178,7 +208,11 @@ func (d *decoder) seen() string {
 }
 
 func (d *decoder) fail(kind string, message int, reason error) {
-	d.put(finding{problem: &problem{Error: kind, File: d.file, Message: message, Reason: reason.Error()}})
+	d.parts.pass(d.problem(kind, message, reason))
+}
+
+func (d *decoder) problem(kind string, message int, reason error) finding {
+	return finding{problem: &problem{Error: kind, File: d.file, Message: message, Reason: reason.Error()}}
 }
 
 // errPanicked is a defect of ours that content has found.

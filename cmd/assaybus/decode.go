@@ -40,6 +40,10 @@ blocks) or without (records or segments alone). Files with the answers of the
 other side in between are fine. It reads standard input when no file is named.
 
 For people it prints a table of results per message; it shows specimen ids.
+Messages that are continued over several (HL7 DSC) are joined when all their
+parts are in one file: the parts say nothing then, the last one everything. A
+part whose rest is not there is printed as it is.
+
 With --json it prints one object per message (schema ` + codec.Schema + `) and
 one {"error": ...} object for whatever could not be decoded.
 
@@ -71,7 +75,7 @@ Quirks: ` + strings.Join(all.Protocols.QuirkNames(), ", ") + `.`,
 	flags.StringVar(&f.options.Fallback, "charset-fallback", "", "charset of bytes that neither the message nor --charset explains")
 	flags.StringArrayVar(&f.options.SpecimenPath, "specimen-path", nil, "where the specimen id is, such as O.4.1 or SPM-2.1 (repeatable, first non-empty wins)")
 	flags.IntVar(&f.options.CodeComponent, "code-component", 0, "component of R.3 or OBX-3 that is the test code; 0 = by the standard")
-	flags.StringVar(&f.options.Continuation, "dsc", "hl7", "messages continued by DSC: hl7, or separate where each is complete by itself")
+	flags.StringVar(&f.options.Continuation, "dsc", "hl7", "messages continued by DSC: hl7 joins them, separate where each is complete by itself")
 	return cmd
 }
 
@@ -98,7 +102,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, protocols codec.Index, files []str
 		out.file = file
 		data, err := readCapture(cmd.Context(), cmd, file)
 		if err != nil {
-			d.file = file
+			d.file, d.parts = file, assembly{put: d.put}
 			d.fail(errorUnreadable, 0, err)
 			continue
 		}

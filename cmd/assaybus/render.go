@@ -24,14 +24,14 @@ func humanLine(e event) string {
 	case "parsed":
 		var m codec.Message
 		if json.Unmarshal(e.body, &m) == nil {
-			detail = fmt.Sprintf("%s, raw %d", counts(&m), m.RawSequence)
+			detail = fmt.Sprintf("%s, %s", counts(&m), origin(m.RawSequence, m.Parts))
 			instrument = either(m.Instrument, instrument)
 		}
 	case "failed":
 		what = "failed"
 		var f bridge.Failure
 		if json.Unmarshal(e.body, &f) == nil {
-			detail = fmt.Sprintf("%s: %s, %d bytes, raw %d", last, f.Error, f.Bytes, f.RawSequence)
+			detail = fmt.Sprintf("%s: %s, %d bytes, %s", last, f.Error, f.Bytes, origin(f.RawSequence, f.Parts))
 			instrument = either(f.Instrument, instrument)
 		}
 	case "link":
@@ -43,6 +43,18 @@ func humanLine(e event) string {
 	}
 	line := fmt.Sprintf("%s  %-16s %-13s %s", e.stored.Local().Format("15:04:05.000"), shown(instrument), shown(what), shown(detail))
 	return strings.TrimRight(line, " ")
+}
+
+// origin is the raw message that something was derived from, and the parts
+// that were joined for it.
+func origin(raw uint64, parts []uint64) string {
+	switch {
+	case len(parts) == 0:
+		return fmt.Sprintf("raw %d", raw)
+	case raw == 0:
+		return "parts raw " + joined(parts)
+	}
+	return fmt.Sprintf("raw %d, parts raw %s", raw, joined(parts))
 }
 
 func linkDetail(l bridge.LinkEvent) string {

@@ -46,27 +46,37 @@ func openLaboratory(t testing.TB, instruments string) *laboratory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	listening := make(listens, 16)
-	l.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(l.bus, 10*time.Second), Board: bridge.NewBoard(), Links: listening, Log: log, Grace: time.Second,
-	})
-	registry, err := bridge.LoadFile(l.file, all.Protocols)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = l.server.Run(ctx, registry) })
-	l.end = sync.OnceFunc(func() { cancel(); serving.Wait() })
+	l.serve()
 	t.Cleanup(func() {
 		l.end()
 		_ = l.bus.Close(context.Background())
 	})
+	return l
+}
+
+// serve serves the instruments of the file on the laboratory's bus until end.
+func (l *laboratory) serve() {
+	l.t.Helper()
+	archive, err := broker.NewArchive(l.bus.Conn())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	listening := make(listens, 16)
+	l.server = bridge.NewServer(bridge.Config{
+		Site: "main", Store: bridge.NewStore(l.bus, 10*time.Second), Board: bridge.NewBoard(), Links: listening, Log: log, Grace: time.Second, Archive: archive,
+	})
+	registry, err := bridge.LoadFile(l.file, all.Protocols)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(l.t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = l.server.Run(ctx, registry) })
+	l.end = sync.OnceFunc(func() { cancel(); serving.Wait() })
 	for range registry.Instruments {
 		<-listening
 	}
-	return l
 }
 
 // listens hears when an instrument's listener is open.

@@ -52,8 +52,13 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 	if s.page, err = s.openPage(ctx); err != nil {
 		return nil, errors.Join(err, s.closeBus())
 	}
+	archive, err := broker.NewArchive(s.page.reader)
+	if err != nil {
+		s.page.close()
+		return nil, errors.Join(err, s.closeBus())
+	}
 	s.server = bridge.NewServer(bridge.Config{
-		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus,
+		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus, Archive: archive,
 		Log: log, Grace: time.Duration(c.ShutdownGrace), Memory: int64(c.MessageMemory),
 	})
 	return s, nil

@@ -145,6 +145,9 @@ func (l lookup) byID(ctx context.Context, id string) (exhibit, error) {
 		if err := l.derived(ctx, &x, 0, map[string]bool{id: true}); err != nil {
 			return x, err
 		}
+		if raw := x.rawSequence(); raw > 0 { // its id is of several raw messages as one
+			return l.bySequence(ctx, raw)
+		}
 		if len(x.published) == 0 {
 			return x, fmt.Errorf("this id: %w; assaybus tail --json --since 1h shows the latest", bridge.ErrNotStored)
 		}
@@ -154,6 +157,17 @@ func (l lookup) byID(ctx context.Context, id string) (exhibit, error) {
 	x, err = l.bySequence(ctx, first)
 	x.others = others
 	return x, err
+}
+
+// rawSequence is the raw message that what was published was derived from; 0
+// when it says none.
+func (x exhibit) rawSequence() uint64 {
+	for _, e := range x.published {
+		if raw, err := strconv.ParseUint(e.header.Get(subjects.HeaderRawSequence), 10, 64); err == nil {
+			return raw
+		}
+	}
+	return 0
 }
 
 // under reports whether id is base or derived from it: a failure, a revision.
@@ -174,7 +188,7 @@ func (l lookup) derived(ctx context.Context, x *exhibit, sequence uint64, ids ma
 			return err
 		}
 		id := m.Get(subjects.HeaderMsgID)
-		own := sequence > 0 && m.Get(subjects.HeaderRawSequence) == strconv.FormatUint(sequence, 10)
+		own := sequence > 0 && (m.Get(subjects.HeaderRawSequence) == strconv.FormatUint(sequence, 10) || joinedFrom(m, sequence))
 		if !own && !ids[id] && !ids[subjects.BaseID(id, m.Subject, m.Get(subjects.HeaderReplay))] {
 			continue
 		}
@@ -188,6 +202,14 @@ func (l lookup) derived(ctx context.Context, x *exhibit, sequence uint64, ids ma
 		x.published = append(x.published, eventOf(whole))
 	}
 	return nil
+}
+
+// joinedFrom tells whether m is what a raw message became as a part of a
+// longer one: the message that it was joined to, or the alarm that its rest
+// did not come.
+func joinedFrom(m bridge.Stored, sequence uint64) bool {
+	r := bridge.ReceptionOf(m.Get)
+	return !r.More && slices.Contains(r.Parts, sequence)
 }
 
 // writeJSON is the exhibit as one object.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -63,6 +64,9 @@ func headline(m *codec.Message) string {
 
 // counts says how much a message holds, without what.
 func counts(m *codec.Message) string {
+	if slices.ContainsFunc(m.Warnings, func(w codec.Warning) bool { return w.Code == codec.WarnPart }) {
+		return "a part of a longer message"
+	}
 	var parts []string
 	for _, c := range []struct {
 		n    int
