@@ -63,8 +63,12 @@ func Converse(ctx context.Context, s *Server, i *Instrument, nc net.Conn) error 
 	return err
 }
 
-// WatchParts is what Run does for continued messages, until ctx ends.
-func WatchParts(ctx context.Context, s *Server, r *Registry) { s.joiner.run(ctx, r) }
+// WatchParts is what Run does for continued messages, until ctx ends and with
+// it the server, whose sessions are over.
+func WatchParts(ctx context.Context, s *Server, r *Registry) {
+	s.joiner.run(ctx, r)
+	s.crew.close()
+}
 
 // MaxChains is how many messages in parts one instrument may have.
 const MaxChains = maxChains

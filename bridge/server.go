@@ -103,6 +103,7 @@ func (s *Server) Run(ctx context.Context, registry *Registry) error {
 			close(r.done)
 		case <-ctx.Done():
 			s.shutdown(links)
+			s.crew.close()
 			return nil
 		}
 	}

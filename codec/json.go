@@ -35,6 +35,7 @@ func (m *Message) AppendJSON(b []byte) ([]byte, error) {
 	b = appendMember(b, `"batch":`, m.Batch)
 	b = appendMember(b, `"continues":`, m.Continues)
 	b = appendMember(b, `"pointer":`, m.Pointer)
+	b = appendObjects(b, `"parts":`, m.Parts, appendPart)
 	b = appendMember(b, `"termination":`, m.Termination)
 	b = m.Ack.appendJSON(b)
 	b = appendObjects(b, `"patients":`, m.Patients, (*Patient).appendJSON)

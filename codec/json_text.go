@@ -56,6 +56,8 @@ func appendSequence(b []byte, key string, n uint64) []byte {
 	return strconv.AppendUint(appendKey(b, key), n, 10)
 }
 
+func appendPart(sequence *uint64, b []byte) []byte { return strconv.AppendUint(b, *sequence, 10) }
+
 func appendBool(b []byte, key string, v bool) []byte {
 	return strconv.AppendBool(appendKey(b, key), v)
 }

@@ -32,11 +32,13 @@ func (p *Protocol) Part(raw []byte) (codec.Part, bool) {
 	if dsc == nil && len(h.field(14)) == 0 && isPlain(head) {
 		return codec.Part{}, false
 	}
-	t := cut(head, &p.o)
+	w := walk{o: &p.o}
+	w.t.cut(head, &p.o)
+	t := &w.t
 	if t.header < 0 {
 		return codec.Part{}, false
 	}
-	w := &walk{t: t, m: &codec.Message{Charset: t.charset}, o: &p.o, d: t.d}
+	w.m, w.d = &codec.Message{Charset: t.charset}, t.d
 	part := codec.Part{Sender: w.msh(3) + string(rune(t.d.field)) + w.msh(4)}
 	if before := w.value(w.msh(14)); !acceptCondition(before) {
 		part.Continues = before
