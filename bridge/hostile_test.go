@@ -17,6 +17,7 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -130,6 +131,7 @@ func startHostile(t *testing.T, r *bridge.Registry) *world {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		onbus.Hear(bus.JetStream())
 		if err := bus.Close(ctx); err != nil {
 			t.Error(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -115,7 +116,7 @@ func TestTruthTable(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Cleanup(func() { _ = b.Close(context.Background()) })
+				t.Cleanup(func() { onbus.Hear(b.JetStream()); _ = b.Close(context.Background()) })
 				holds(t, tt, protocol, b, func() (raw, parsed, failed int, reasons string) {
 					return count(stream(t, b.JetStream(), subjects.StreamRaw), stream(t, b.JetStream(), subjects.StreamParsed))
 				})

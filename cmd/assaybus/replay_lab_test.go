@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,8 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -42,14 +43,14 @@ func openLaboratory(t testing.TB, instruments string) *laboratory {
 	l.configure(instruments)
 	t.Setenv("ASSAYBUS_INSTRUMENTS", l.file)
 	var err error
-	l.bus, err = broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30})
+	l.bus, err = broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30, Log: privacytest.Logger(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	listening := make(listens, 16)
+	log := privacytest.Logger(nil)
+	listening, board := make(listens, 16), bridge.NewBoard()
 	l.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(l.bus, 10*time.Second), Board: bridge.NewBoard(), Links: listening, Log: log, Grace: time.Second,
+		Site: "main", Store: bridge.NewStore(l.bus, 10*time.Second), Board: board, Links: listening, Log: log, Grace: time.Second,
 	})
 	registry, err := bridge.LoadFile(l.file, all.Protocols)
 	if err != nil {
@@ -61,6 +62,8 @@ func openLaboratory(t testing.TB, instruments string) *laboratory {
 	l.end = sync.OnceFunc(func() { cancel(); serving.Wait() })
 	t.Cleanup(func() {
 		l.end()
+		privacytest.Value(privacytest.KindStatus, board.Snapshot())
+		onbus.Hear(l.bus.JetStream())
 		_ = l.bus.Close(context.Background())
 	})
 	for range registry.Instruments {
@@ -72,7 +75,8 @@ func openLaboratory(t testing.TB, instruments string) *laboratory {
 // listens hears when an instrument's listener is open.
 type listens chan struct{}
 
-func (c listens) PublishLink(subject string, _ map[string]string, _ []byte) {
+func (c listens) PublishLink(subject string, header map[string]string, body []byte) {
+	privacytest.Value(privacytest.KindStored, []any{subject, header, string(body)})
 	if strings.HasSuffix(subject, "."+subjects.EventListening) {
 		c <- struct{}{}
 	}
@@ -106,7 +110,7 @@ func (l *laboratory) play(ctx context.Context, instrument, protocol string, rate
 	ledger := simulator.NewLedger()
 	i := simulator.Instrument{
 		Name: instrument, Connect: simulator.Dial(l.server.Addr(instrument).String()), Protocol: p, Next: next, Rate: rate, Ledger: ledger,
-		Pause: time.Millisecond, Attempts: 3, Patience: time.Second,
+		Pause: time.Millisecond, Attempts: 3, Patience: time.Second, Log: privacytest.Logger(nil),
 	}
 	if err := i.Run(ctx); err != nil && !errors.Is(err, simulator.ErrUnacknowledged) {
 		l.t.Fatal(err)
@@ -117,7 +121,7 @@ func (l *laboratory) play(ctx context.Context, instrument, protocol string, rate
 // run is a command on the laboratory's bus.
 func (l *laboratory) run(args ...string) (code int, stdout, stderr string) {
 	var out, complaint strings.Builder
-	code = run(l.t.Context(), append(args, "--nats", l.bus.URL()), strings.NewReader(""), &out, &complaint)
+	code = hearing(l.t.Context(), append(args, "--nats", l.bus.URL()), strings.NewReader(""), &out, &complaint)
 	return code, out.String(), complaint.String()
 }
 

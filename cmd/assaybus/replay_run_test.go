@@ -35,7 +35,7 @@ func TestReplayResumesAfterAKill(t *testing.T) {
 	killed := make(chan int, 1)
 	var out, complaint strings.Builder // read when it has ended
 	go func() {
-		killed <- run(ctx, []string{"replay", "--publish", "--run", "night", "--rate", "50/s", "--nats", l.bus.URL()}, strings.NewReader(""), &out, &complaint)
+		killed <- hearing(ctx, []string{"replay", "--publish", "--run", "night", "--rate", "50/s", "--nats", l.bus.URL()}, strings.NewReader(""), &out, &complaint)
 	}()
 	for l.messages(subjects.StreamParsed) < messages+5 {
 		if time.Since(began) > 20*time.Second {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,8 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -82,23 +85,25 @@ func (l *logLines) await(t *testing.T, text string) map[string]any {
 func startServe(t *testing.T, instruments string, flags ...string) *served {
 	t.Helper()
 	folder := t.TempDir()
-	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 1000)}}
+	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 100_000)}}
 	s.write(instruments)
 	for name, value := range map[string]string{
 		"INSTRUMENTS": s.file, "DATA": filepath.Join(folder, "data"), "NATS_LISTEN": "127.0.0.1:0", "HTTP": "127.0.0.1:0",
-		"STORE_MAX": "1GiB", "SHUTDOWN_GRACE": "5s",
+		"STORE_MAX": "1GiB", "SHUTDOWN_GRACE": "5s", "LOG_LEVEL": "debug",
 	} {
 		t.Setenv(prefix+"_"+name, value)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"serve"}, flags...), strings.NewReader(""), io.Discard, s.log)
+		code <- hearing(ctx, append([]string{"serve"}, flags...), strings.NewReader(""), io.Discard, s.log)
 	}()
 	var once sync.Once
 	var result int
 	s.stop = func() int {
 		once.Do(func() {
+			onbus.Hear(s.js)
+			hearPages(s.page)
 			cancel()
 			result = <-code
 		})
@@ -117,6 +122,25 @@ func startServe(t *testing.T, instruments string, flags ...string) *served {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// hearPages tells the privacy test what a bridge answers to who only looks.
+func hearPages(url string) {
+	if url == "" || os.Getenv(privacytest.Env) == "" {
+		return
+	}
+	browser := http.Client{Timeout: 5 * time.Second}
+	defer browser.CloseIdleConnections()
+	for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/api/snapshot", "/problems", "/messages/1"} {
+		answer, err := browser.Get(url + path)
+		if err != nil {
+			continue // the test has taken it away
+		}
+		var text strings.Builder
+		_ = answer.Write(&text)
+		_ = answer.Body.Close()
+		privacytest.Text(privacytest.KindPage, path+"\n"+text.String())
+	}
 }
 
 func (s *served) write(instruments string) {
@@ -269,7 +293,7 @@ func TestServeRefusesToStart(t *testing.T) {
 				t.Setenv(prefix+"_"+name, value)
 			}
 			var stderr bytes.Buffer
-			if code := run(t.Context(), []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) {
+			if code := hearing(t.Context(), []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) {
 				t.Errorf("exit code %d and %q, want %d and %q", code, stderr.String(), tt.code, tt.want)
 			}
 		})
@@ -282,7 +306,7 @@ func TestWarnPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	warnPayload(slog.New(slog.NewTextHandler(&out, nil)), registry, 1<<20)
+	warnPayload(privacytest.Logger(slog.NewTextHandler(&out, nil)), registry, 1<<20)
 	if said := out.String(); strings.Contains(said, "small") || !strings.Contains(said, "instrument=large max_message=10MiB max_payload=1MiB") {
 		t.Errorf("said %q", said)
 	}
@@ -301,7 +325,7 @@ func TestServeStoppedWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stderr bytes.Buffer
-	if code := run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != exitOK || !strings.Contains(stderr.String(), "stopped before it served") {
+	if code := hearing(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != exitOK || !strings.Contains(stderr.String(), "stopped before it served") {
 		t.Errorf("exit code %d and %q, want 0", code, stderr.String())
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/astm"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -115,7 +116,7 @@ func TestSpecimenPathAndCodeComponent(t *testing.T) {
 // place.
 func TestSpecimenPathThatLeadsNowhere(t *testing.T) {
 	for _, entry := range []string{"nonsense", "O.0", "O.x", "R.3", "O", "Q.4", "O.3.1.2", "O.3/[", "O.3/.*"} {
-		if _, err := astm.New(codec.Options{SpecimenPath: []string{"O.3", entry}}); err == nil || !strings.Contains(err.Error(), "specimen_path") {
+		if _, err := astm.New(codec.Options{SpecimenPath: []string{"O.3", entry}}); err == nil || !strings.Contains(privacytest.Error(err), "specimen_path") {
 			t.Errorf("%s: error %v, want one that names specimen_path", entry, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // ErrStore is the answer of [Host.Receive] to a "store fail".
@@ -66,6 +67,7 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 			return fmt.Errorf("publish: %w", err)
 		}
 	}
+	privacytest.Message(raw)
 	h.stored = append(h.stored, bytes.Clone(raw))
 	return nil
 }
@@ -74,6 +76,8 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 func (h *Host) Incomplete(_ context.Context, raw []byte, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	privacytest.Message(raw)
+	privacytest.Error(why)
 	h.incomplete = append(h.incomplete, Given{bytes.Clone(raw), why})
 }
 
@@ -92,6 +96,7 @@ func (h *Host) Count(event codec.Event) {
 		h.events = map[codec.Event]int{}
 	}
 	h.events[event]++
+	privacytest.Text(privacytest.KindError, string(event))
 }
 
 // Quirk counts.
@@ -102,6 +107,7 @@ func (h *Host) Quirk(name string) {
 		h.quirks = map[string]int{}
 	}
 	h.quirks[name]++
+	privacytest.Text(privacytest.KindError, name)
 }
 
 // Detected keeps the protocol's name.

@@ -25,13 +25,13 @@ func value(n, k int) string                       { return fmt.Sprintf("%d.%d", 
 func compose(protocol, instrument string, n int) []byte {
 	var b bytes.Buffer
 	if protocol == "hl7" {
-		fmt.Fprintf(&b, "MSH|^~\\&|%s|BENCH|HOST|LAB|20261123083600||ORU^R01^ORU_R01|%d|P|2.5.1\rPID|1||CHAOS-%d||Test^Case\r", instrument, n, n)
+		fmt.Fprintf(&b, "MSH|^~\\&|%s|BENCH|HOST|LAB|20261123083600||ORU^R01^ORU_R01|%d|P|2.5.1\rPID|1||CHAOS-%d||Chaosfamily^Chaosgiven\r", instrument, n, n)
 		for k := range perMessage {
 			fmt.Fprintf(&b, "OBR|%d||%s|GLU^Glucose^L\rOBX|1|NM|GLU^Glucose^L||%s|mmol/L|3.9-6.1|N|||F\r", k+1, specimen(instrument, n, k), value(n, k))
 		}
 		return b.Bytes()
 	}
-	fmt.Fprintf(&b, "H|\\^&|%d||%s^1.0|||||HOST||P|1|20261123083600\rP|1||CHAOS-%d||Test^Case\r", n, instrument, n)
+	fmt.Fprintf(&b, "H|\\^&|%d||%s^1.0|||||HOST||P|1|20261123083600\rP|1||CHAOS-%d||Chaosfamily^Chaosgiven\r", n, instrument, n)
 	for k := range perMessage {
 		fmt.Fprintf(&b, "O|%d|%s||^^^GLU|R\rR|1|^^^GLU|%s|mmol/L|3.9^6.1|N||F\r", k+1, specimen(instrument, n, k), value(n, k))
 	}
