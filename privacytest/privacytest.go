@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -66,6 +67,17 @@ func Tee(kind Kind, w io.Writer) io.Writer {
 		return w
 	}
 	return io.MultiWriter(w, &ear{kind: kind, test: whose()})
+}
+
+// On reports whether anything is kept.
+func On() bool { return ours() != nil }
+
+// Hide takes [Env] out of the environment of this process, once its file is
+// open: assaybus refuses variables that it does not know.
+func Hide() {
+	if On() {
+		_ = os.Unsetenv(Env)
+	}
 }
 
 // Text is heard; the same of one kind once in a process.
@@ -117,7 +129,7 @@ type ear struct {
 func (e *ear) Write(p []byte) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	text := append(e.part, p...)
+	text := slices.Concat(e.part, p)
 	ours().write(Line{Kind: e.kind, Test: e.test, Text: string(text)})
 	e.part = bytes.Clone(text[bytes.LastIndexByte(text, '\n')+1:])
 	return len(p), nil

@@ -21,6 +21,7 @@ import (
 // TestMain lets the test binary be the program that TestSecondSignal ends, and
 // the replay that runs beside live links.
 func TestMain(m *testing.M) {
+	privacytest.Hide()
 	if len(os.Args) == 2 && os.Args[1] == "hold-on" {
 		holdOn()
 	}

@@ -89,7 +89,7 @@ func TestReplayKeepsTheRate(t *testing.T) {
 // never published, not even with --all.
 func TestReplayVerifiesTheDigest(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"))
 	good := l.stored(subjects.StreamRaw)[0]
 	for n, change := range []func(map[string]string){
 		func(h map[string]string) { h[subjects.HeaderDigest] = bridge.Digest([]byte("something else")) },

@@ -126,7 +126,7 @@ func startServe(t *testing.T, instruments string, flags ...string) *served {
 
 // hearPages tells the privacy test what a bridge answers to who only looks.
 func hearPages(url string) {
-	if url == "" || os.Getenv(privacytest.Env) == "" {
+	if url == "" || !privacytest.On() {
 		return
 	}
 	browser := http.Client{Timeout: 5 * time.Second}
@@ -211,7 +211,7 @@ func (p *analyzer) control(t *testing.T, send string) {
 }
 
 func oru(n int) string {
-	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||S-%d|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r\x1c\r", n, n)
+	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||SPCR-%d|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r\x1c\r", n, n)
 }
 
 func TestServe(t *testing.T) {
@@ -227,7 +227,7 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal(m.Data, &message); err != nil {
 		t.Fatal(err)
 	}
-	if len(message.Results) != 1 || message.Results[0].Specimen != "S-1" || message.RawSequence != 1 {
+	if len(message.Results) != 1 || message.Results[0].Specimen != "SPCR-1" || message.RawSequence != 1 {
 		t.Errorf("parsed %+v", message)
 	}
 
@@ -256,7 +256,7 @@ func TestServe(t *testing.T) {
 	if _, err := p.r.ReadByte(); err == nil {
 		t.Error("the idle connection is still open")
 	}
-	sender.control(t, "\x021H|\\^&\rP|1\rO|1|S-4\rR|1|^^^GLU|5.9\rL|1|N\r\x039A\r\n")
+	sender.control(t, "\x021H|\\^&\rP|1\rO|1|SPCR-4\rR|1|^^^GLU|5.9\rL|1|N\r\x037F\r\n")
 	_, _ = io.WriteString(sender, "\x04")
 	if got := <-code; got != exitOK {
 		t.Errorf("exit code %d, want 0", got)

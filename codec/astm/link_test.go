@@ -174,7 +174,7 @@ func TestNoUnreader(t *testing.T) {
 func TestNoContentInErrors(t *testing.T) {
 	var host codectest.Host
 	p := build(codec.Options{MaxMessage: 30})
-	in := "\x05" + frame(1, "H|\\^&\rP|1||SECRET\r", 3) + frame(2, "C|1|SECRET-SECRET\r", 3)
+	in := "\x05" + frame(1, "H|\\^&\rP|1||SECRETPAT8\r", 3) + frame(2, "C|1|SECRET-SECRET\r", 3)
 	_, err := codectest.Play(t, p, &host, []byte(in))
 	if !errors.Is(err, codec.ErrTooLarge) || strings.Contains(privacytest.Error(err), "SECRET") {
 		t.Errorf("Serve = %v, want a size error without content", err)

@@ -80,7 +80,7 @@ func TestOwns(t *testing.T) {
 
 func TestSpecimenPathAndCodeComponent(t *testing.T) {
 	records := []string{
-		`H|\^&`, `P|1|PRACT^2|LAB|THIRD`, `O|1|SEQ^BAR  ^1|I1^I2^ 0042|^^^T\^^^U`, `R|1|1^two^three^four^five|5`, `L|1|N`,
+		`H|\^&`, `P|1|PRACTQ7^2|LAB|THIRDQ7`, `O|1|SEQ^BAR  ^1|I1^I2^ 0042|^^^T\^^^U`, `R|1|1^two^three^four^five|5`, `L|1|N`,
 	}
 	tests := []struct {
 		paths     []string
@@ -93,7 +93,7 @@ func TestSpecimenPathAndCodeComponent(t *testing.T) {
 		{[]string{"O.3.2"}, 2, "BAR", "two"},
 		{[]string{"o.4.3"}, 5, "0042", "five"},
 		{[]string{"P.4"}, 9, "LAB", "four"},
-		{[]string{"O.99", "O.4.9", "P.5.1"}, 0, "THIRD", "four"},
+		{[]string{"O.99", "O.4.9", "P.5.1"}, 0, "THIRDQ7", "four"},
 		{[]string{"O.4.9"}, 0, "", "four"},             // configured and empty: nothing else will do
 		{[]string{"SPM-2.1", "Q.3"}, 0, "SEQ", "four"}, // of no such record
 		{[]string{"P.3/[A-Z]{3}"}, 0, "PRA", "four"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -143,6 +144,16 @@ func (h *Host) Events(event codec.Event) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.events[event]
+}
+
+// Names are the quirks that were noted and the events that were counted.
+func (h *Host) Names() (quirks, events []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for e := range h.events {
+		events = append(events, string(e))
+	}
+	return slices.Collect(maps.Keys(h.quirks)), events
 }
 
 // Quirks is how often the quirk was noted.

@@ -21,20 +21,22 @@ type id struct {
 	what   string         // "patient", "name", "birth date", "specimen"
 	from   string         // where it was found
 	digits bool           // it could be a part of a number, a time or a digest
+	seen   []string       // the processes through which it passed; nil = it is looked for everywhere
 	made   *regexp.Regexp // of generated ids: what follows text; nil = text is the whole id
 }
 
 // ids are all that are known, by folded text.
 type ids struct {
 	known    map[string]id
-	short    map[string]bool
-	excluded map[string]bool // those of exclusions that were met
+	weak     map[string]string // those that cannot be looked for, and where they were found
+	excluded map[string]bool   // those of exclusions that were met
 	protocol codec.Protocol
+	process  string // whose messages are taken; "" = the repository's
 }
 
 func newIDs() (*ids, error) {
 	protocol, err := all.Protocols.Build(codec.Auto, codec.Options{})
-	return &ids{known: map[string]id{}, short: map[string]bool{}, excluded: map[string]bool{}, protocol: protocol}, err
+	return &ids{known: map[string]id{}, weak: map[string]string{}, excluded: map[string]bool{}, protocol: protocol}, err
 }
 
 // fold makes texts comparable.
@@ -43,20 +45,38 @@ func fold(text string) string { return strings.ToLower(text) }
 // add takes an id that is long enough.
 func (x *ids) add(what, from, text string) {
 	text = fold(strings.TrimSpace(text))
-	if text == "" || strings.Contains(text, "\uFFFD") {
-		return
+	if !strings.ContainsFunc(text, alphanumeric) || strings.ContainsAny(text, "\uFFFD%{") {
+		return // nothing, a bad byte, or a verb of fmt
 	}
-	if len(text) < shortest {
-		x.short[text] = true
+	if weak(text) {
+		x.weak[text] = from
 		return
 	}
 	if _, ok := exclusions()[text]; ok {
 		x.excluded[text] = true
 		return
 	}
-	if _, old := x.known[text]; !old {
-		x.known[text] = id{text: text, what: what, from: from, digits: numeric(text)}
+	one, old := x.known[text]
+	if !old {
+		one = id{text: text, what: what, from: from, digits: numeric(text)}
 	}
+	if x.process != "" && (!old || one.seen != nil) && !slices.Contains(one.seen, x.process) {
+		one.seen = append(one.seen, x.process)
+	}
+	x.known[text] = one
+}
+
+// within reports whether the id is looked for in what a process said.
+func (d id) within(process string) bool {
+	return d.seen == nil || process == anybody || slices.Contains(d.seen, process)
+}
+
+func alphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// weak is true of ids that cannot be looked for: the shortest stand in every
+// line of digits, and a few digits alone are also a port, a size or a counter.
+func weak(text string) bool {
+	return len(text) < shortest || len(text) < 7 && strings.Trim(text, "0123456789-:.") == ""
 }
 
 // numeric is true for what may be a part of a number, a time or a digest.
@@ -121,7 +141,7 @@ func (x *ids) parsed(from string, m *codec.Message) {
 
 // template takes the ids of a message in which {n} stands for a number.
 func (x *ids) template(from string, raw []byte) {
-	inner, _ := newIDs()
+	inner := &ids{known: map[string]id{}, weak: x.weak, excluded: x.excluded, protocol: x.protocol}
 	inner.message(from, bytes.ReplaceAll(raw, []byte("{n}"), []byte("7777777")))
 	for text, one := range inner.known {
 		before, after, generated := strings.Cut(text, "7777777")
@@ -130,7 +150,7 @@ func (x *ids) template(from string, raw []byte) {
 			continue
 		}
 		if len(before) < shortest {
-			x.short[before+"{n}"+after] = true
+			x.weak[before+"{n}"+after] = from
 			continue
 		}
 		one.text, one.from = before, from
@@ -178,7 +198,7 @@ func (d id) stands(text string, i int) bool {
 	inside := func(rune) bool { return false }
 	switch {
 	case d.digits:
-		inside = func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+		inside = alphanumeric
 	case d.what == "name":
 		inside = unicode.IsLetter
 	}

@@ -40,11 +40,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("check", flag.ContinueOnError)
 	suite := f.Bool("suite", false, "the program is go test -json of the whole module: every package must have been heard")
 	folder := f.String("folder", "", "where to write what is heard (default: a new folder under .tmp/privacy, removed when all is well)")
+	read := f.Bool("read", false, "run nothing: search once more what an earlier run has written to -folder")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
-		return errors.New("name the program to listen to: check -- go test -json ./...")
+	if *read != (f.NArg() == 0) || *read && *folder == "" {
+		return errors.New("name the program to listen to, as in: check -- go test -json PACKAGES; or -read and -folder")
 	}
 	top, err := root()
 	if err != nil {
@@ -67,16 +68,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := known.collect(top); err != nil {
 		return err
 	}
-	program, err := listen(ctx, f.Args(), *folder, out)
-	if err != nil {
-		return err
+	var program *output
+	if !*read {
+		if program, err = listen(ctx, f.Args(), *folder, out); err != nil {
+			return err
+		}
 	}
 	heard, err := search(*folder, known, program)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(out, heard)
-	if err := errors.Join(heard.verdict(), heard.floors(*suite, top)); err != nil {
+	if err := errors.Join(heard.verdict(), heard.enough(*suite, top)); err != nil {
 		return fmt.Errorf("%w\nwhat was heard is in %s", err, *folder)
 	}
 	if keep {

@@ -93,14 +93,12 @@ func (o *output) test(e event) {
 		}
 		o.said[name].WriteString(e.Output)
 		return
-	case "run":
+	case "start", "run":
 		o.tested[e.Package] = false
 		return
 	case "pass":
 		if e.Test == "" {
-			if _, any := o.tested[e.Package]; any {
-				o.tested[e.Package] = true
-			}
+			o.tested[e.Package] = true
 		}
 	case "fail":
 	default:

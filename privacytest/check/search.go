@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ type hit struct {
 // result is what a search came to.
 type result struct {
 	files, lines, ids, messages int
+	weak                        int // ids of the repository that cannot be looked for
 	bytes                       int64
 	heard                       map[string]int // lines by package
 	tested                      map[string]bool
@@ -39,11 +41,11 @@ type result struct {
 
 // String is the line for people.
 func (r *result) String() string {
-	return fmt.Sprintf("privacy: %d files, %d lines, %d bytes, %d messages, %d ids searched, %d excluded, hits %d", r.files, r.lines, r.bytes, r.messages, r.ids, len(exclusions()), len(r.hits))
+	return fmt.Sprintf("privacy: %d files, %d lines, %d bytes, %d messages, %d ids searched (%d too short, %d excluded), hits %d", r.files, r.lines, r.bytes, r.messages, r.ids, r.weak, len(exclusions()), len(r.hits))
 }
 
 // most is how many hits are told.
-const most = 100
+const most = 400
 
 // verdict is an error that tells of every hit.
 func (r *result) verdict() error {
@@ -68,7 +70,9 @@ func search(folder string, known *ids, program *output) (*result, error) {
 	if program != nil {
 		r.tested = program.tested
 	}
+	r.weak = len(known.weak)
 	for _, file := range files {
+		known.process = processOf(file)
 		err := each(file, func(_ int, l privacytest.Line) {
 			if l.Kind == privacytest.KindMessage {
 				known.message(filepath.Base(file), l.Raw)
@@ -86,17 +90,25 @@ func search(folder string, known *ids, program *output) (*result, error) {
 	for _, file := range files {
 		r.files++
 		name := filepath.Base(file)
-		process := name[:max(0, strings.LastIndexByte(name, '-'))]
+		process := processOf(file)
 		err := each(file, func(number int, l privacytest.Line) {
 			if l.Kind == privacytest.KindMessage {
 				return
 			}
+			process := process
+			if name == outputFile {
+				process, l.Text = ofTest(l)
+			} else {
+				r.heard[process]++
+			}
 			r.lines++
 			r.bytes += int64(len(l.Text))
-			r.heard[process]++
 			r.kinds[l.Kind]++
 			for _, text := range readings(l.Text) {
 				for _, found := range all.find(text) {
+					if !found.within(process) {
+						continue
+					}
 					r.hits = append(r.hits, hit{name, number, l.Kind, l.Test, found, near(text, found.text)})
 				}
 				for _, found := range hidden.find(text) {
@@ -115,6 +127,33 @@ func search(folder string, known *ids, program *output) (*result, error) {
 	}
 	slices.Sort(r.needless)
 	return r, nil
+}
+
+// frame is what go test puts before what a test says.
+var frame = regexp.MustCompile(`^ *[a-z0-9_]+\.go:[0-9]+: `)
+
+// anybody stands for all processes: a program printed it, no test of a package.
+const anybody = "*"
+
+// ofTest is the package whose test printed a line, and what it printed. Names
+// of tests, which are written here, are held against our own ids only.
+func ofTest(l privacytest.Line) (process, text string) {
+	named := strings.TrimLeft(l.Text, " ")
+	if strings.HasPrefix(named, "=== ") || strings.HasPrefix(named, "--- ") {
+		return "", l.Text
+	}
+	if l.Test == "" {
+		return anybody, l.Text
+	}
+	process, _, _ = strings.Cut(strings.ReplaceAll(l.Test, "/", "_"), " ")
+	return process, frame.ReplaceAllString(l.Text, "")
+}
+
+// processOf is the package or the program that wrote a file: its name up to the
+// number of the process.
+func processOf(file string) string {
+	name := filepath.Base(file)
+	return name[:max(0, strings.LastIndexByte(name, '-'))]
 }
 
 // each gives the lines of a file with their numbers.

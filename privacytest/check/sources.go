@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -148,6 +149,9 @@ func (x *ids) seed(from string, data []byte) error {
 	return nil
 }
 
+// number is a verb of fmt that becomes a number.
+var number = regexp.MustCompile(`%0?[0-9]*d`)
+
 // source takes the ids of messages in the string literals of a test.
 func (x *ids) source(from string, data []byte) error {
 	file, err := parser.ParseFile(token.NewFileSet(), from, data, parser.SkipObjectResolution)
@@ -162,7 +166,7 @@ func (x *ids) source(from string, data []byte) error {
 		text, err := strconv.Unquote(literal.Value)
 		if err == nil && strings.Contains(text, "|") {
 			if pictures, err := codectest.Bytes(text); err == nil {
-				x.message(from, unframed(pictures))
+				x.template(from, number.ReplaceAll(unframed(pictures), []byte("{n}")))
 			}
 		}
 		return true
