@@ -100,9 +100,7 @@ check: needs-cc lint ## All that must be green before a change lands
 	$(MAKE) vuln
 	$(MAKE) alerts
 	$(MAKE) race
-	$(MAKE) browser
-	$(MAKE) postgres
-	$(MAKE) snippets
+	go run ./privacytest/check -- $(MAKE) browser postgres snippets
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)

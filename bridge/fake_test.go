@@ -15,7 +15,6 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/privacytest"
-	"github.com/assaybus/assaybus/subjects"
 )
 
 // bus is a Publisher in memory with a knob for each way it can fail.
@@ -60,11 +59,10 @@ func (b *bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 // about them.
 func hear(p bridge.Publication) {
 	privacytest.Value(privacytest.KindStored, []any{p.Subject, p.ID, p.Header})
-	switch {
-	case p.Stream == subjects.StreamRaw:
-		privacytest.Message(p.Body)
-	case strings.HasPrefix(p.Subject, "lab.failed."):
+	if strings.HasPrefix(p.Subject, "lab.failed.") {
 		privacytest.Text(privacytest.KindStored, string(p.Body))
+	} else {
+		privacytest.Message(p.Body)
 	}
 }
 

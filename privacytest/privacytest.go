@@ -108,8 +108,9 @@ func Error(err error) string {
 	return err.Error()
 }
 
-// Message says that raw went through the product: what stands in it as
-// patient and specimen must be heard nowhere.
+// Message says that raw, a message as an instrument sends it or as consumers
+// read it, went through the product: what stands in it as patient and specimen
+// must be heard nowhere.
 func Message(raw []byte) {
 	if r := ours(); r != nil && len(raw) > 0 && r.first(KindMessage, string(raw)) {
 		r.write(Line{Kind: KindMessage, Raw: raw})

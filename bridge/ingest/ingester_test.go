@@ -81,21 +81,6 @@ func awaitMessages(t *testing.T, steps <-chan ingest.Progress, n uint64) {
 	}
 }
 
-// ingestAll takes what is there into sink.
-func ingestAll(t *testing.T, bus *broker.Bus, sink ingest.Sink, c ingest.Config) ingest.Progress {
-	t.Helper()
-	var done ingest.Progress
-	c.JetStream, c.Sink, c.UntilEmpty = bus.JetStream(), sink, true
-	c.Progress = func(p ingest.Progress) { done = p }
-	if c.Log == nil {
-		c.Log = privacytest.Logger(nil)
-	}
-	if err := ingest.New(c).Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return done
-}
-
 func TestIngestFromBus(t *testing.T) {
 	bus := openBus(t)
 	publishMany(t, bus, 30, 4)

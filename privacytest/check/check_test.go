@@ -100,6 +100,7 @@ func TestNothingPlanted(t *testing.T) {
 		"inside a digest":          "sha256 ab19310809cd",
 		"inside a number":          "port 193108091",
 		"inside a word":            "wilhelminaic",
+		"inside a random name":     "NDQ7PA323F2QH",
 		"without what makes it up": "PATQX 90210",
 	} {
 		known, err := newIDs()
@@ -107,7 +108,8 @@ func TestNothingPlanted(t *testing.T) {
 			t.Fatal(err)
 		}
 		known.message("x", []byte(planted))
-		if len(known.known) < 6 {
+		known.message("x", []byte("H|\\^&\rP|1||Q7PA\r"))
+		if len(known.known) < 7 {
 			t.Fatalf("%d ids of the planted message: %v", len(known.known), known.known)
 		}
 		if hits := known.index().find(text); len(hits) > 0 {
@@ -123,7 +125,7 @@ func TestTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	known.template("x", []byte("H|\\^&\rP|1||PATQ-{n}A\rO|1|SPCQ{n}\rO|2|S{n}\r"))
-	for text, want := range map[string]int{"of patq-17a": 1, "SPCQ1, SPCQ2": 1, "PATQ-A": 0, "PATQ-17": 0, "S17": 0, "SPCQ": 0} {
+	for text, want := range map[string]int{"of patq-17a": 1, "SPCQ1, SPCQ2": 1, "PATQ-A": 0, "PATQ-17": 0, "XPATQ-17A": 0, "S17": 0, "SPCQ": 0} {
 		if hits := known.index().find(text); len(hits) != want {
 			t.Errorf("%q: %d hits, want %d", text, len(hits), want)
 		}
@@ -154,8 +156,8 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%q of %s is not known", want, from)
 		}
 	}
-	if len(known.known) < leastIDs/3 {
-		t.Errorf("%d ids in the repository, want at least %d", len(known.known), leastIDs/3)
+	if len(known.known) < leastOurs {
+		t.Errorf("%d ids in the repository, want at least %d", len(known.known), leastOurs)
 	}
 	if len(known.weak) > mostWeak {
 		t.Errorf("%d ids are too short to be looked for, %d may be: take longer ones, as SPCX7 or PATX7\n%v", len(known.weak), mostWeak, known.weak)

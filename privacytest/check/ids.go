@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,6 +89,10 @@ func numeric(text string) bool {
 // says of people and tubes.
 func (x *ids) message(from string, raw []byte) {
 	if m, err := x.protocol.Parse(raw); err == nil {
+		x.parsed(from, m)
+		return
+	}
+	if m := new(codec.Message); json.Unmarshal(raw, m) == nil { // as consumers read it
 		x.parsed(from, m)
 		return
 	}
@@ -185,19 +190,26 @@ func (at index) find(text string) []id {
 	return hits
 }
 
+// brief ids stand by chance in the random names that a bus gives itself.
+const brief = 6
+
 // stands is true when text has the id at position i: not inside a longer
-// number or digest, nor a name inside a longer word.
+// number, digest or random name, nor a name inside a longer word.
 func (d id) stands(text string, i int) bool {
 	if !strings.HasPrefix(text[i:], d.text) {
 		return false
 	}
 	before, after := text[:i], text[i+len(d.text):]
 	if d.made != nil {
-		return d.made.MatchString(after)
+		end := d.made.FindString(after)
+		if end == "" {
+			return false
+		}
+		after = after[len(end):]
 	}
 	inside := func(rune) bool { return false }
 	switch {
-	case d.digits:
+	case d.digits, d.made != nil, len(d.text) < brief:
 		inside = alphanumeric
 	case d.what == "name":
 		inside = unicode.IsLetter
