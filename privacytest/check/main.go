@@ -69,9 +69,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	var program *output
+	var failed error // what it said before is searched all the same
 	if !*read {
-		if program, err = listen(ctx, f.Args(), *folder, out); err != nil {
-			return err
+		if program, failed = listen(ctx, f.Args(), *folder, out); program == nil {
+			return failed
 		}
 	}
 	heard, err := search(*folder, known, program)
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, heard)
-	if err := errors.Join(heard.verdict(), heard.enough(*suite, top)); err != nil {
+	if err := errors.Join(heard.verdict(), heard.enough(*suite, top), failed); err != nil {
 		return fmt.Errorf("%w\nwhat was heard is in %s", err, *folder)
 	}
 	if keep {
@@ -88,7 +89,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return os.RemoveAll(*folder)
 }
 
-// listen runs the program with the folder set; it fails when the program does.
+// listen runs the program with the folder set; its error is the program's, or
+// with a nil output that nothing can be kept.
 func listen(ctx context.Context, args []string, folder string, out io.Writer) (*output, error) {
 	o, err := newOutput(folder, out)
 	if err != nil {
@@ -104,7 +106,7 @@ func listen(ctx context.Context, args []string, folder string, out io.Writer) (*
 		err = closing
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", args[0], err)
+		return o, fmt.Errorf("%s: %w", args[0], err)
 	}
 	return o, nil
 }
