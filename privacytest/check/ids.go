@@ -30,14 +30,13 @@ type id struct {
 type ids struct {
 	known    map[string]id
 	weak     map[string]string // those that cannot be looked for, and where they were found
-	excluded map[string]bool   // those of exclusions that were met
 	protocol codec.Protocol
 	process  string // whose messages are taken; "" = the repository's
 }
 
 func newIDs() (*ids, error) {
 	protocol, err := all.Protocols.Build(codec.Auto, codec.Options{})
-	return &ids{known: map[string]id{}, weak: map[string]string{}, excluded: map[string]bool{}, protocol: protocol}, err
+	return &ids{known: map[string]id{}, weak: map[string]string{}, protocol: protocol}, err
 }
 
 // fold makes texts comparable.
@@ -51,10 +50,6 @@ func (x *ids) add(what, from, text string) {
 	}
 	if weak(text) {
 		x.weak[text] = from
-		return
-	}
-	if _, ok := exclusions()[text]; ok {
-		x.excluded[text] = true
 		return
 	}
 	one, old := x.known[text]
@@ -146,7 +141,7 @@ func (x *ids) parsed(from string, m *codec.Message) {
 
 // template takes the ids of a message in which {n} stands for a number.
 func (x *ids) template(from string, raw []byte) {
-	inner := &ids{known: map[string]id{}, weak: x.weak, excluded: x.excluded, protocol: x.protocol}
+	inner := &ids{known: map[string]id{}, weak: x.weak, protocol: x.protocol}
 	inner.message(from, bytes.ReplaceAll(raw, []byte("{n}"), []byte("7777777")))
 	for text, one := range inner.known {
 		before, after, generated := strings.Cut(text, "7777777")
@@ -223,14 +218,4 @@ func (d id) stands(text string, i int) bool {
 		break
 	}
 	return !inside(last) && !inside(first)
-}
-
-// hidden is an index of the exclusions that were met.
-func (x *ids) hidden() index {
-	at := index{}
-	for text := range x.excluded {
-		key := [shortest]byte([]byte(text[:shortest]))
-		at[key] = append(at[key], id{text: text, digits: numeric(text)})
-	}
-	return at
 }

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -36,12 +34,11 @@ type result struct {
 	tested                      map[string]bool
 	kinds                       map[privacytest.Kind]int
 	hits                        []hit
-	needless                    []string // exclusions that hide nothing
 }
 
 // String is the line for people.
 func (r *result) String() string {
-	return fmt.Sprintf("privacy: %d files, %d lines, %d bytes, %d messages, %d ids searched (%d too short, %d excluded), hits %d", r.files, r.lines, r.bytes, r.messages, r.ids, r.weak, len(exclusions()), len(r.hits))
+	return fmt.Sprintf("privacy: %d files, %d lines, %d bytes, %d messages, %d ids searched (%d too short), hits %d", r.files, r.lines, r.bytes, r.messages, r.ids, r.weak, len(r.hits))
 }
 
 // most is how many hits are told.
@@ -85,8 +82,6 @@ func search(folder string, known *ids, program *output) (*result, error) {
 	}
 	all := known.index()
 	r.ids = len(known.known)
-	hidden := known.hidden()
-	needed := map[string]bool{}
 	for _, file := range files {
 		r.files++
 		name := filepath.Base(file)
@@ -111,21 +106,12 @@ func search(folder string, known *ids, program *output) (*result, error) {
 					}
 					r.hits = append(r.hits, hit{name, number, l.Kind, l.Test, found, near(text, found.text)})
 				}
-				for _, found := range hidden.find(text) {
-					needed[found.text] = true
-				}
 			}
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	for text := range maps.Keys(exclusions()) {
-		if !needed[text] || !known.excluded[text] {
-			r.needless = append(r.needless, text)
-		}
-	}
-	slices.Sort(r.needless)
 	return r, nil
 }
 
