@@ -38,8 +38,17 @@ test: ## Every test that needs only Go
 	CGO_ENABLED=0 go test ./...
 
 .PHONY: race
-race: needs-cc ## The tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
+race: needs-cc ## The tests under the race detector, and nobody may hear of a patient (needs a C compiler)
+	CGO_ENABLED=1 go run ./privacytest/check -suite -- go test -json -count=1 -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
+
+.PHONY: privacy
+privacy: ## The tests, and a search for patients and specimens in all that was heard
+	CGO_ENABLED=0 go run ./privacytest/check -suite -- go test -json -count=1 ./...
+
+.PHONY: privacy-attacks
+privacy-attacks: ## The same of a run of make hostile and make chaos (ARGS as for chaos)
+	go run ./privacytest/check -- $(MAKE) hostile HOSTILETIME=$(HOSTILETIME)
+	go run ./privacytest/check -- $(MAKE) chaos ARGS="$(ARGS)"
 
 .PHONY: browser
 browser: needs-chromium $(AXE) ## The page in headless Chromium, with axe-core
@@ -91,9 +100,7 @@ check: needs-cc lint ## All that must be green before a change lands
 	$(MAKE) vuln
 	$(MAKE) alerts
 	$(MAKE) race
-	$(MAKE) browser
-	$(MAKE) postgres
-	$(MAKE) snippets
+	go run ./privacytest/check -- $(MAKE) browser postgres snippets
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME each (default 30s)

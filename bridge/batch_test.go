@@ -61,7 +61,7 @@ func TestBatchOfEveryMessage(t *testing.T) {
 func TestQuirkOfTheParserIsCounted(t *testing.T) {
 	w := startAll(t, "instruments:\n  - {id: a1, listen: '127.0.0.1:0', protocol: astm, quirks: [qc-after-result]}\n")
 	p := w.call("a1")
-	if _, err := io.WriteString(p, "H|\\^&\rP|1\rO|1|S1\rR|1|^^^GLU|5\rQ|1|GLU^LOT^1|5.1\rL|1\r"); err != nil {
+	if _, err := io.WriteString(p, "H|\\^&\rP|1\rO|1|SPCB71\rR|1|^^^GLU|5\rQ|1|GLU^LOT^1|5.1\rL|1\r"); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := p.r.ReadByte(); err != nil || b != 0x06 {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -150,7 +152,7 @@ func TestLateArrivalIsNoDuplicateOfAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = b.Close(context.Background()) })
+			t.Cleanup(func() { onbus.Hear(b.JetStream()); _ = b.Close(context.Background()) })
 			l := &late{Publisher: b, delay: true}
 			w := startOn(t, l, 300*time.Millisecond)
 			p := w.call("a1")
@@ -193,7 +195,7 @@ func startOn(t *testing.T, publisher bridge.Publisher, patience time.Duration) *
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = w.server.Run(ctx, registry(t, oneInstrument)) })
-	t.Cleanup(func() { cancel(); wg.Wait() })
+	t.Cleanup(func() { privacytest.Value(privacytest.KindStatus, w.board.Snapshot()); cancel(); wg.Wait() })
 	w.links.await(t, "a1.listening")
 	return w
 }

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // bus is a Publisher in memory with a knob for each way it can fail.
@@ -30,6 +32,7 @@ func (b *bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tries++
+	hear(p)
 	if b.fail != nil {
 		if err := b.fail(b.tries, p); err != nil {
 			return bridge.Receipt{}, err
@@ -50,6 +53,17 @@ func (b *bus) Publish(ctx context.Context, p bridge.Publication) (bridge.Receipt
 		return bridge.Receipt{}, context.DeadlineExceeded
 	}
 	return receipt, nil
+}
+
+// hear tells the privacy test what is published: messages, and what is said
+// about them.
+func hear(p bridge.Publication) {
+	privacytest.Value(privacytest.KindStored, []any{p.Subject, p.ID, p.Header})
+	if strings.HasPrefix(p.Subject, "lab.failed.") {
+		privacytest.Text(privacytest.KindStored, string(p.Body))
+	} else {
+		privacytest.Message(p.Body)
+	}
 }
 
 func (b *bus) Healthy() error {
@@ -154,7 +168,7 @@ func registry(t *testing.T, text string) *bridge.Registry {
 // quiet is a logger that keeps what is said.
 func quiet() (*slog.Logger, *syncBuffer) {
 	b := &syncBuffer{}
-	return slog.New(slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})), b
+	return privacytest.Logger(slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})), b
 }
 
 type syncBuffer struct {

@@ -100,7 +100,7 @@ func (h *hostile) endlessFrame(t *testing.T) {
 func (h *hostile) endlessSession(t *testing.T) {
 	nc := h.dial(t, "session")
 	_, _ = io.WriteString(nc, "\x05")
-	_, _ = io.WriteString(nc, astmFrame(1, "H|\\^&|||x\rP|1\rO|1|S-1\r", 0x17))
+	_, _ = io.WriteString(nc, astmFrame(1, "H|\\^&|||x\rP|1\rO|1|SPCHOST-1\r", 0x17))
 	go func() { _, _ = io.Copy(io.Discard, nc) }()
 	for n := 2; n < 5000; n++ {
 		if _, err := io.WriteString(nc, astmFrame(n, strings.Repeat("C|1|I|endless\r", 20), 0x17)); err != nil {
@@ -243,7 +243,7 @@ func (h *hostile) tinyRecords(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, nc) }()
 	_, _ = io.WriteString(nc, "\x05")
 	n := 1
-	for _, text := range []string{"H|\\^&|||x\rP|1\rO|1|S-1\r", strings.Repeat("R\r", 60_000), strings.Repeat("R\r", 60_000), "L|1\r"} {
+	for _, text := range []string{"H|\\^&|||x\rP|1\rO|1|SPCHOST-1\r", strings.Repeat("R\r", 60_000), strings.Repeat("R\r", 60_000), "L|1\r"} {
 		_, _ = io.WriteString(nc, astmFrame(n, text, 0x03))
 		n++
 	}

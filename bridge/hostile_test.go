@@ -17,6 +17,7 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -130,6 +131,7 @@ func startHostile(t *testing.T, r *bridge.Registry) *world {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		onbus.Hear(bus.JetStream())
 		if err := bus.Close(ctx); err != nil {
 			t.Error(err)
 		}
@@ -264,7 +266,7 @@ func (g *goodAnalyzer) finish(t *testing.T) {
 
 // hl7Message is a framed message with one result.
 func hl7Message(n int, value string) string {
-	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||S-%d|GLU\rOBX|1|NM|GLU||%s|mmol/L|||||F\r\x1c\r", n, n, value)
+	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||SPCHOST-%d|GLU\rOBX|1|NM|GLU||%s|mmol/L|||||F\r\x1c\r", n, n, value)
 }
 
 // astmFrame is a frame with its checksum.

@@ -14,6 +14,7 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -100,7 +101,7 @@ func TestReplayNamesEveryDifference(t *testing.T) {
 		{"fails now", fields, func([]byte, *codec.Message) error { return errors.New("worse") }, "1 changed; parsed→failed: →"},
 		{"failed then", func([]byte, *codec.Message) error { return errors.New("worse") }, fields, "1 changed; failed→parsed: →"},
 		{"fails otherwise", func([]byte, *codec.Message) error { return errors.New("worse") }, func([]byte, *codec.Message) error { return codec.ErrUnknownContent },
-			`1 changed; error changed: "worse"→"` + codec.ErrUnknownContent.Error() + `"; id changed: "main.a1.D.unparsable"→"main.a1.D.unknown"; reason unparsable→unknown: "unparsable"→"unknown"`},
+			`1 changed; error changed: "worse"→"` + privacytest.Error(codec.ErrUnknownContent) + `"; id changed: "main.a1.D.unparsable"→"main.a1.D.unknown"; reason unparsable→unknown: "unparsable"→"unknown"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShelf(1 << 20)
@@ -311,7 +312,7 @@ func TestRepublisherPace(t *testing.T) {
 
 // What wireSize says is what NATS counts, to the byte.
 func TestWireSizeIsThatOfNATS(t *testing.T) {
-	b, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 1 << 30})
+	b, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 1 << 30, Log: privacytest.Logger(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}

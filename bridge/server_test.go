@@ -15,6 +15,7 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -38,6 +39,7 @@ type linkLog struct {
 func (l *linkLog) PublishLink(subject string, _ map[string]string, body []byte) {
 	l.mu.Lock()
 	l.seen = append(l.seen, subject+" "+string(body))
+	privacytest.Text(privacytest.KindStored, subject+" "+string(body))
 	l.mu.Unlock()
 	select {
 	case l.more <- struct{}{}:
@@ -123,6 +125,7 @@ func serveOn(t *testing.T, on bridge.Publisher, r *bridge.Registry, patience tim
 		return err
 	}
 	t.Cleanup(func() {
+		privacytest.Value(privacytest.KindStatus, w.board.Snapshot())
 		if err := w.stop(); err != nil {
 			t.Error(err)
 		}

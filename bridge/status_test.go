@@ -78,7 +78,7 @@ func TestMeasures(t *testing.T) {
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
 	sent := time.Now().UTC().Add(-90 * time.Second).Format("20060102150405")
-	fmt.Fprintf(nc, "\x0bMSH|^~\\&|A|B|||%s||ORU^R01|7|P|2.3.1\rOBR|1||S1\rOBX|1|NM|WBC||5\r\x1c\r", sent)
+	fmt.Fprintf(nc, "\x0bMSH|^~\\&|A|B|||%s||ORU^R01|7|P|2.3.1\rOBR|1||SPCS71\rOBX|1|NM|WBC||5\r\x1c\r", sent)
 	if _, err := newPeer(nc).r.ReadBytes(0x1c); err != nil {
 		t.Fatal(err)
 	}

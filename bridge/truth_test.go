@@ -17,6 +17,7 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -40,8 +41,8 @@ type row struct {
 }
 
 const (
-	goodASTM = "H|\\^&|||bench^1.0|||||||P|1|20261123083600\rP|1\rO|1|S-1||^^^GLU|R\rR|1|^^^GLU|5.9|mmol/L||N||F\rL|1|N\r"
-	goodHL7  = "MSH|^~\\&|BENCH|LAB|HOST|LAB|20261123083600||ORU^R01^ORU_R01|77|P|2.5.1\rPID|1\rOBR|1||S-1|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r"
+	goodASTM = "H|\\^&|||bench^1.0|||||||P|1|20261123083600\rP|1||PATT71||Truthman^Odile||19310809\rO|1|SPCT71||^^^GLU|R\rR|1|^^^GLU|5.9|mmol/L||N||F\rL|1|N\r"
+	goodHL7  = "MSH|^~\\&|BENCH|LAB|HOST|LAB|20261123083600||ORU^R01^ORU_R01|77|P|2.5.1\rPID|1||PATT72||Truthman^Odile||19310809\rOBR|1||SPCT72|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r"
 	// no delimiters at all: not a message, but the link frames it
 	badASTM = "H||\\^&|||bench\rL|1|N\r"
 	// no MSH-10: cannot be correlated
@@ -115,7 +116,7 @@ func TestTruthTable(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Cleanup(func() { _ = b.Close(context.Background()) })
+				t.Cleanup(func() { onbus.Hear(b.JetStream()); _ = b.Close(context.Background()) })
 				holds(t, tt, protocol, b, func() (raw, parsed, failed int, reasons string) {
 					return count(stream(t, b.JetStream(), subjects.StreamRaw), stream(t, b.JetStream(), subjects.StreamParsed))
 				})

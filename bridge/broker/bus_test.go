@@ -15,6 +15,8 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -37,21 +39,25 @@ func (l *logBuffer) String() string {
 }
 
 func (l *logBuffer) logger(level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
+	return privacytest.Logger(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
 }
 
 // config is an in-process bus in a folder of the test's own.
 func config(t testing.TB) broker.Config {
-	return broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 256 << 20}
+	return broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 256 << 20, Log: privacytest.Logger(nil)}
 }
 
 func open(t testing.TB, c broker.Config) *broker.Bus {
 	t.Helper()
+	if c.Log == nil {
+		c.Log = privacytest.Logger(nil)
+	}
 	b, err := broker.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { shut(t, b) })
+	t.Cleanup(func() { onbus.Hear(b.JetStream()) })
 	return b
 }
 
@@ -72,8 +78,9 @@ func refused(t *testing.T, c broker.Config, words ...string) {
 		shut(t, b)
 		t.Fatalf("Open succeeded, want an error with %q", words)
 	}
+	privacytest.Error(err)
 	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
+		if !strings.Contains(privacytest.Error(err), w) {
 			t.Errorf("error %q lacks %q", err, w)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -29,7 +30,7 @@ func TestStreamRemoved(t *testing.T) {
 			}
 			eventually(t, 5*time.Second, "unhealthy", func() bool {
 				err := b.Healthy()
-				return err != nil && strings.Contains(err.Error(), "LAB_RAW is gone") && strings.Contains(err.Error(), "restart")
+				return err != nil && strings.Contains(privacytest.Error(err), "LAB_RAW is gone") && strings.Contains(privacytest.Error(err), "restart")
 			})
 		})
 	}

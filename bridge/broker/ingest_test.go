@@ -14,6 +14,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/ingest"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -53,7 +54,7 @@ func TestIngestUser(t *testing.T) {
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			refused = append(refused, err.Error())
+			refused = append(refused, privacytest.Error(err))
 		}))
 	if err != nil {
 		t.Fatal(err)
@@ -69,10 +70,10 @@ func TestIngestUser(t *testing.T) {
 	}
 	defer sink.Close()
 	var done ingest.Progress
-	config := ingest.Config{JetStream: js, Sink: sink, UntilEmpty: true, Progress: func(p ingest.Progress) { done = p }}
+	config := ingest.Config{JetStream: js, Sink: sink, UntilEmpty: true, Progress: func(p ingest.Progress) { done = p }, Log: privacytest.Logger(nil)}
 
 	err = ingest.New(config).Run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "may not create it") {
+	if err == nil || !strings.Contains(privacytest.Error(err), "may not create it") {
 		t.Fatalf("without a consumer: got %v, want the next step", err)
 	}
 	mu.Lock()
@@ -84,7 +85,7 @@ func TestIngestUser(t *testing.T) {
 
 	// a user who may: the bridge's, once, which ends at once
 	once, end := context.WithCancel(t.Context())
-	maker := ingest.Config{JetStream: b.JetStream(), Sink: endAtOnce{end}}
+	maker := ingest.Config{JetStream: b.JetStream(), Sink: endAtOnce{end}, Log: privacytest.Logger(nil)}
 	if err := ingest.New(maker).Run(once); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -174,7 +175,7 @@ func TestSubjectGuard(t *testing.T) {
 		if !errors.Is(err, broker.ErrSubject) {
 			t.Errorf("%.40q: got %v, want ErrSubject", s, err)
 		}
-		if err != nil && len(s) > 8 && strings.Contains(err.Error(), s) {
+		if err != nil && len(s) > 8 && strings.Contains(privacytest.Error(err), s) {
 			t.Errorf("the error repeats the subject: %.80q", err)
 		}
 	}

@@ -11,14 +11,16 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/bridge/ingest"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
 // openBus is an embedded bus, closed with the test.
 func openBus(t testing.TB) *broker.Bus {
 	t.Helper()
-	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30})
+	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30, Log: privacytest.Logger(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +50,7 @@ func dial(t testing.TB, url string, options ...nats.Option) jetstream.JetStream 
 // publish puts body on the bus as it is.
 func publish(t testing.TB, bus *broker.Bus, subject, id string, body []byte, header map[string]string) {
 	t.Helper()
+	privacytest.Message(body)
 	if _, err := bus.Publish(t.Context(), bridge.Publication{Stream: subjects.StreamParsed, Subject: subject, ID: id, Header: header, Body: body}); err != nil {
 		t.Fatal(err)
 	}
@@ -123,4 +126,19 @@ func publishHistory(t testing.TB, bus *broker.Bus, messages int) {
 		better.RawSequence = uint64(k*100 + 2)
 		publishMessage(t, bus, nth+2, better, "run-1")
 	}
+}
+
+// ingestAll takes what is there into sink.
+func ingestAll(t *testing.T, bus *broker.Bus, sink ingest.Sink, c ingest.Config) ingest.Progress {
+	t.Helper()
+	var done ingest.Progress
+	c.JetStream, c.Sink, c.UntilEmpty = bus.JetStream(), sink, true
+	c.Progress = func(p ingest.Progress) { done = p }
+	if c.Log == nil {
+		c.Log = privacytest.Logger(nil)
+	}
+	if err := ingest.New(c).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return done
 }

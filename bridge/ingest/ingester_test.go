@@ -20,6 +20,7 @@ import (
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/bridge/ingest"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -32,7 +33,7 @@ type said struct {
 
 func newSaid() *said { return &said{lines: make(chan string, 1000)} }
 
-func (s *said) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s, nil)) }
+func (s *said) logger() *slog.Logger { return privacytest.Logger(slog.NewTextHandler(s, nil)) }
 
 func (s *said) Write(p []byte) (int, error) {
 	s.mu.Lock()
@@ -78,18 +79,6 @@ func awaitMessages(t *testing.T, steps <-chan ingest.Progress, n uint64) {
 			t.Fatalf("no %d messages in time", n)
 		}
 	}
-}
-
-// ingestAll takes what is there into sink.
-func ingestAll(t *testing.T, bus *broker.Bus, sink ingest.Sink, c ingest.Config) ingest.Progress {
-	t.Helper()
-	var done ingest.Progress
-	c.JetStream, c.Sink, c.UntilEmpty = bus.JetStream(), sink, true
-	c.Progress = func(p ingest.Progress) { done = p }
-	if err := ingest.New(c).Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return done
 }
 
 func TestIngestFromBus(t *testing.T) {
@@ -222,7 +211,7 @@ func testNewerSchema(t *testing.T, target string, db look) {
 	defer first.Close()
 	lines(t, db, "INSERT INTO schema_version VALUES (1000)")
 	_, err = ingest.Open(t.Context(), target)
-	if err == nil || !strings.Contains(err.Error(), "upgrade assaybus") || !strings.Contains(err.Error(), "version 1000") {
+	if err == nil || !strings.Contains(privacytest.Error(err), "upgrade assaybus") || !strings.Contains(privacytest.Error(err), "version 1000") {
 		t.Errorf("got %v, want the next step", err)
 	}
 }
@@ -256,7 +245,7 @@ func TestOpenErrors(t *testing.T) {
 		"postgres://%zz":   "not a PostgreSQL URL",
 		"/nowhere/at/a.db": "this user may write",
 	} {
-		if sink, err := ingest.Open(t.Context(), target); err == nil || !strings.Contains(err.Error(), want) {
+		if sink, err := ingest.Open(t.Context(), target); err == nil || !strings.Contains(privacytest.Error(err), want) {
 			t.Errorf("%q: got %v, %v, want an error with %q", target, sink, err, want)
 		}
 	}
@@ -275,12 +264,12 @@ func TestConsumerErrors(t *testing.T) {
 		if _, err := bus.JetStream().CreateConsumer(t.Context(), subjects.StreamParsed, c); err != nil {
 			t.Fatal(err)
 		}
-		err := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: sink, Durable: name}).Run(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "nats consumer rm") {
+		err := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: sink, Durable: name, Log: privacytest.Logger(nil)}).Run(t.Context())
+		if err == nil || !strings.Contains(privacytest.Error(err), "nats consumer rm") {
 			t.Errorf("%s: got %v, want the next step", name, err)
 		}
 	}
-	if err := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: sink, Durable: "a.b"}).Run(t.Context()); err == nil {
+	if err := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: sink, Durable: "a.b", Log: privacytest.Logger(nil)}).Run(t.Context()); err == nil {
 		t.Error("a durable name of two tokens was taken")
 	}
 }
@@ -338,7 +327,7 @@ func TestEndInMidBatch(t *testing.T) {
 	s := &slow{sink, make(chan struct{}), make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
-	i := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: s})
+	i := ingest.New(ingest.Config{JetStream: bus.JetStream(), Sink: s, Log: privacytest.Logger(nil)})
 	go func() { over <- i.Run(ctx) }()
 	<-s.writing
 	cancel()
@@ -361,7 +350,7 @@ func TestEndInMidBatch(t *testing.T) {
 
 // The bus goes away under way and comes back: ingest goes on by itself.
 func TestBusRestarts(t *testing.T) {
-	c := broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30}
+	c := broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30, Log: privacytest.Logger(nil)}
 	bus, err := broker.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +362,7 @@ func TestBusRestarts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	steps := make(chan ingest.Progress, 100)
 	over := make(chan error, 1)
-	i := ingest.New(ingest.Config{JetStream: js, Sink: sink, Progress: func(p ingest.Progress) { steps <- p }})
+	i := ingest.New(ingest.Config{JetStream: js, Sink: sink, Progress: func(p ingest.Progress) { steps <- p }, Log: privacytest.Logger(nil)})
 	go func() { over <- i.Run(ctx) }()
 	awaitMessages(t, steps, 20)
 	if err := bus.Close(t.Context()); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge/ingest"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // The environment of the child of testKilled.
@@ -74,7 +75,7 @@ func TestChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := ingest.Config{JetStream: js, Sink: &mortal{Sink: sink, death: os.Getenv(childDeath)}, AckWait: killedAckWait, UntilEmpty: true}
+	c := ingest.Config{JetStream: js, Sink: &mortal{Sink: sink, death: os.Getenv(childDeath)}, AckWait: killedAckWait, UntilEmpty: true, Log: privacytest.Logger(nil)}
 	if err := ingest.New(c).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge/ingest"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -134,7 +135,7 @@ func TestHangs(t *testing.T) {
 			return ctx.Err()
 		}
 		start := time.Now()
-		if err := ingest.New(ingest.Config{Sink: sink, UntilEmpty: true}).RunOn(t.Context(), q); err != nil {
+		if err := ingest.New(ingest.Config{Sink: sink, UntilEmpty: true, Log: privacytest.Logger(nil)}).RunOn(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took < time.Minute || took > 62*time.Second {
@@ -204,12 +205,12 @@ func TestLinger(t *testing.T) {
 				}
 			}
 		}
-		if err := ingest.New(ingest.Config{Sink: sink, UntilEmpty: true, Progress: step(0)}).RunOn(t.Context(), q); err != nil {
+		if err := ingest.New(ingest.Config{Sink: sink, UntilEmpty: true, Progress: step(0), Log: privacytest.Logger(nil)}).RunOn(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 		_, q = letters(t, 1)
 		start = time.Now()
-		if err := ingest.New(ingest.Config{Sink: sink, UntilEmpty: true, Progress: step(50 * time.Millisecond)}).RunOn(t.Context(), q); err != nil {
+		if err := ingest.New(ingest.Config{Sink: sink, UntilEmpty: true, Progress: step(50 * time.Millisecond), Log: privacytest.Logger(nil)}).RunOn(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 	})

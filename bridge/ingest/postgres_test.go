@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assaybus/assaybus/bridge/ingest"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // server is a PostgreSQL server in a temporary folder, reached by a socket.
@@ -216,21 +217,21 @@ func (s *server) testTooLong(t *testing.T) {
 	if !isRefused(err) {
 		t.Fatalf("got %v, want an error of ErrRefused", err)
 	}
-	if !strings.Contains(err.Error(), "SQLSTATE 54000") || len(err.Error()) > 200 {
+	if !strings.Contains(privacytest.Error(err), "SQLSTATE 54000") || len(privacytest.Error(err)) > 200 {
 		t.Errorf("error %q", err)
 	}
 }
 
 func (s *server) testHopeless(t *testing.T) {
 	missing := strings.Replace(s.url("public"), "/postgres?", "/nowhere?", 1)
-	if _, err := ingest.Open(t.Context(), missing); err == nil || !strings.Contains(err.Error(), "create it") {
+	if _, err := ingest.Open(t.Context(), missing); err == nil || !strings.Contains(privacytest.Error(err), "create it") {
 		t.Errorf("missing database: got %v", err)
 	}
 	unknown := strings.Replace(s.url("public"), "user=assaybus", "user=nobody", 1)
-	if _, err := ingest.Open(t.Context(), unknown); err == nil || !strings.Contains(err.Error(), "check user and password") {
+	if _, err := ingest.Open(t.Context(), unknown); err == nil || !strings.Contains(privacytest.Error(err), "check user and password") {
 		t.Errorf("unknown user: got %v", err)
 	}
-	if _, err := ingest.Open(t.Context(), "postgres://u:secret@h:port/d"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := ingest.Open(t.Context(), "postgres://u:secret@h:port/d"); err == nil || strings.Contains(privacytest.Error(err), "secret") {
 		t.Errorf("bad URL: got %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // link is a small stop-and-wait protocol with the frames of ASTM, or with
@@ -246,6 +247,7 @@ func (b *fakeBridge) store(raw []byte) byte {
 			return reply
 		}
 	}
+	privacytest.Message(raw)
 	b.stored = append(b.stored, raw)
 	return 6
 }

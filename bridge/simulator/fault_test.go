@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge/simulator"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // messages are n different messages of three frames each.
@@ -44,7 +45,7 @@ func at(n int, f ...simulator.Fault) func(int, int) []simulator.Fault {
 func run(ctx context.Context, t *testing.T, b *fakeBridge, i *simulator.Instrument) (simulator.Totals, time.Duration, error) {
 	t.Helper()
 	var wg sync.WaitGroup
-	i.Name, i.Ledger = "test", simulator.NewLedger()
+	i.Name, i.Ledger, i.Log = "test", simulator.NewLedger(), privacytest.Logger(nil)
 	if i.Connect == nil {
 		i.Connect = b.dial(&wg)
 	}
@@ -53,6 +54,7 @@ func run(ctx context.Context, t *testing.T, b *fakeBridge, i *simulator.Instrume
 	}
 	begin := time.Now()
 	err := i.Run(ctx)
+	privacytest.Error(err)
 	took := time.Since(begin)
 	wg.Wait()
 	if v := simulator.Verify(i.Ledger.Entries(), digests(b)); v.Lost() || len(v.Foreign) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 func TestRefusedMessageIsRepeatedAfterThePause(t *testing.T) {
@@ -135,7 +136,7 @@ func TestIdleInstrumentSeesTheHangUp(t *testing.T) {
 		b := &fakeBridge{}
 		var wg sync.WaitGroup
 		first := true
-		i := &simulator.Instrument{Next: source(3), Rate: 0.1, Connect: func(context.Context) (net.Conn, error) {
+		i := &simulator.Instrument{Log: privacytest.Logger(nil), Next: source(3), Rate: 0.1, Connect: func(context.Context) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			if first {
 				first = false
@@ -159,7 +160,7 @@ func TestIdleInstrumentTakesWhatTheBridgeSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{}
 		var wg sync.WaitGroup
-		i := &simulator.Instrument{Next: source(2), Rate: 0.1, Connect: func(context.Context) (net.Conn, error) {
+		i := &simulator.Instrument{Log: privacytest.Logger(nil), Next: source(2), Rate: 0.1, Connect: func(context.Context) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			wg.Go(func() { b.serve(theirs) })
 			time.AfterFunc(5*time.Second, func() { _, _ = theirs.Write([]byte("mm?")) })
@@ -216,7 +217,7 @@ func (mute) Send(_ context.Context, conn codec.Conn, raw []byte) error {
 }
 
 func TestInstrumentWithoutSetup(t *testing.T) {
-	if err := (&simulator.Instrument{}).Run(t.Context()); err == nil {
+	if err := (&simulator.Instrument{Log: privacytest.Logger(nil)}).Run(t.Context()); err == nil {
 		t.Error("an empty instrument ran")
 	}
 }
@@ -240,7 +241,7 @@ func TestListener(t *testing.T) {
 	next := source(40)
 	for range 2 {
 		wg.Go(func() {
-			i := &simulator.Instrument{Connect: l.Connect, Protocol: link{}, Next: next, Ledger: ledger}
+			i := &simulator.Instrument{Log: privacytest.Logger(nil), Connect: l.Connect, Protocol: link{}, Next: next, Ledger: ledger}
 			if err := i.Run(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assaybus/assaybus/bridge/simulator"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 func TestVerify(t *testing.T) {
@@ -58,7 +59,7 @@ func TestDigestText(t *testing.T) {
 func TestLedgerCountsPlaysOfOneMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBridge{}
-		i := &simulator.Instrument{Next: simulator.NewSource([][]byte{[]byte("H|same|0")}, 1, 3).Next}
+		i := &simulator.Instrument{Log: privacytest.Logger(nil), Next: simulator.NewSource([][]byte{[]byte("H|same|0")}, 1, 3).Next}
 		totals, _, err := run(t.Context(), t, b, i)
 		entries := i.Ledger.Entries()
 		if err != nil || len(entries) != 1 || entries[0].Plays != 3 || entries[0].Acknowledged != 3 || totals.Sent != 3 {

@@ -13,6 +13,7 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/testdata"
 )
 
@@ -35,6 +36,7 @@ func (m *memory) Receive(_ context.Context, raw []byte) error {
 			return errDown
 		}
 	}
+	privacytest.Message(raw)
 	m.stored[simulator.DigestOf(raw)]++
 	return nil
 }
@@ -143,7 +145,7 @@ func TestFaultsWithTheRealProtocols(t *testing.T) {
 				faults := simulator.Faults()
 				count := 2 * len(faults)
 				i := &simulator.Instrument{
-					Name: name, Connect: simulator.Dial(address), Protocol: sender, Ledger: simulator.NewLedger(),
+					Name: name, Connect: simulator.Dial(address), Protocol: sender, Ledger: simulator.NewLedger(), Log: privacytest.Logger(nil),
 					Next: simulator.NewSource(ours(t, name), 1, count).Next,
 					Plan: func(message, attempt int) []simulator.Fault {
 						if attempt > 1 {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +21,8 @@ import (
 	"github.com/assaybus/assaybus/bridge/web"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -35,7 +38,7 @@ type lab struct {
 	handler  http.Handler
 }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+func quiet() *slog.Logger { return privacytest.Logger(nil) }
 
 // message is one that names a patient and a specimen.
 const message = "H|\\^&|||XN-1000^00-14\rP|1||PID-4711||Roe^Jane\rO|1|SPEC-0815||^^^WBC\rR|1|^^^WBC|5.90|10*3/uL|4.0-10.0|H||F||||20261123083600\rL|1|N\r"
@@ -45,13 +48,18 @@ func secrets() []string { return []string{"PID-4711", "Jane", "SPEC-0815", "5.90
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 4 << 30, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 4 << 30, Log: privacytest.Logger(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
 	}
+	audit := filepath.Join(t.TempDir(), "audit.log")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		onbus.Hear(bus.JetStream())
+		if text, err := os.ReadFile(audit); err == nil {
+			privacytest.Text(privacytest.KindLog, string(text))
+		}
 		_ = bus.Close(ctx)
 	})
 	reader, err := bus.Reader()
@@ -63,7 +71,7 @@ func newLab(t testing.TB) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, bus: bus, store: bridge.NewStore(bus, 10*time.Second), archive: web.NewArchive(js, "main"), audit: filepath.Join(t.TempDir(), "audit.log")}
+	l := &lab{t: t, bus: bus, store: bridge.NewStore(bus, 10*time.Second), archive: web.NewArchive(js, "main"), audit: audit}
 	l.snapshot = snapshot(time.Now())
 	l.config = web.Config{Log: quiet(), Snapshot: func() bridge.Snapshot { return l.snapshot }, Archive: l.archive, Audit: web.NewAudit(l.audit)}
 	l.handler = web.New(l.config)
@@ -146,6 +154,9 @@ func (l *lab) ask(method, path string, change ...func(*http.Request)) (int, stri
 	body, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	if method == http.MethodGet || !strings.HasPrefix(path, "/messages/") { // to post there is to ask for content
+		privacytest.Text(privacytest.KindPage, fmt.Sprint(path, " ", w.Code, w.Header(), "\n", string(body)))
 	}
 	return w.Code, string(body), w.Header()
 }

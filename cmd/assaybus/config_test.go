@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 func TestConfigDefaults(t *testing.T) {
@@ -123,7 +125,7 @@ func TestConfigErrors(t *testing.T) {
 				t.Fatal("no error")
 			}
 			for _, want := range tt.want {
-				if !strings.Contains(err.Error(), want) {
+				if !strings.Contains(privacytest.Error(err), want) {
 					t.Errorf("error %q\nlacks %q", err, want)
 				}
 			}
@@ -140,7 +142,7 @@ func TestConfigErrorsHoldNoSecrets(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s: no error", url)
 		}
-		if strings.Contains(err.Error(), "s3cret") {
+		if strings.Contains(privacytest.Error(err), "s3cret") {
 			t.Errorf("the error shows the secret: %v", err)
 		}
 	}

@@ -50,7 +50,7 @@ func frame(text string) string {
 func decodeJSON(t *testing.T, data []byte, args ...string) (code int, messages, problems []map[string]any) {
 	t.Helper()
 	var stdout, stderr strings.Builder
-	code = run(t.Context(), append([]string{"decode", "--json"}, args...), bytes.NewReader(data), &stdout, &stderr)
+	code = hearing(t.Context(), append([]string{"decode", "--json"}, args...), bytes.NewReader(data), &stdout, &stderr)
 	for line := range strings.Lines(stdout.String()) {
 		var object map[string]any
 		if err := json.Unmarshal([]byte(line), &object); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -14,12 +13,13 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
 func TestDemo(t *testing.T) {
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--for", "2s", "--rate", "5/s", "--http", "127.0.0.1:0"}, strings.NewReader(""), &out, &out); code != exitOK {
+	if code := hearing(t.Context(), []string{"demo", "--for", "2s", "--rate", "5/s", "--http", "127.0.0.1:0"}, strings.NewReader(""), &out, &out); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	for _, want := range []string{"haema-1", "chem-2", "haema-3", "immuno-4", "trouble-5", "look:  ", "assaybus tail --nats nats://127.0.0.1:", "exactly once for consumers"} {
@@ -44,7 +44,7 @@ func TestDemoFindsWhatIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := &simulator.Instrument{
-		Protocol: protocol, Ledger: p.ledger, Next: simulator.NewSource([][]byte{[]byte("MSH|^~\\&|A|B|C|D|20261123||ORU^R01|{n}|P|2.3\rOBX|1|NM|GLU||5\r")}, 1, 1).Next,
+		Protocol: protocol, Ledger: p.ledger, Log: privacytest.Logger(nil), Next: simulator.NewSource([][]byte{[]byte("MSH|^~\\&|A|B|C|D|20261123||ORU^R01|{n}|P|2.3\rOBX|1|NM|GLU||5\r")}, 1, 1).Next,
 		Connect: func(ctx context.Context) (net.Conn, error) {
 			near, far := net.Pipe()
 			go func() { // a host that lies
@@ -98,7 +98,7 @@ func TestServiceLeavesNothingOpen(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	folder := t.TempDir()
 	d := demo{out: newLineWriter(io.Discard), http: l.Addr().String(), nats: "none"}
-	if _, err := d.open(t.Context(), folder); err == nil || !strings.Contains(err.Error(), "ASSAYBUS_HTTP") {
+	if _, err := d.open(t.Context(), folder); err == nil || !strings.Contains(privacytest.Error(err), "ASSAYBUS_HTTP") {
 		t.Fatalf("%v, want an error that names the setting", err)
 	}
 	d.http = "none"
@@ -107,7 +107,7 @@ func TestServiceLeavesNothingOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = s.closeBus()
-	w := watcher{path: folder + "/none.yaml", log: slog.New(slog.DiscardHandler)}
+	w := watcher{path: folder + "/none.yaml", log: privacytest.Logger(nil)}
 	if w.changed() {
 		t.Error("a file that is not there has changed")
 	}

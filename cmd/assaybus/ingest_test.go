@@ -40,7 +40,7 @@ func TestIngestUntilEmpty(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "results.db")
 	var stderr bytes.Buffer
-	code := run(t.Context(), []string{"ingest", "--database", path, "--nats", bus.URL(), "--until-empty"}, strings.NewReader(""), io.Discard, &stderr)
+	code := hearing(t.Context(), []string{"ingest", "--database", path, "--nats", bus.URL(), "--until-empty"}, strings.NewReader(""), io.Discard, &stderr)
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
@@ -64,7 +64,7 @@ func TestIngestEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"ingest", "--database", filepath.Join(t.TempDir(), "results.db"), "--nats", bus.URL()}, strings.NewReader(""), io.Discard, log)
+		code <- hearing(ctx, []string{"ingest", "--database", filepath.Join(t.TempDir(), "results.db"), "--nats", bus.URL()}, strings.NewReader(""), io.Discard, log)
 	}()
 	log.await(t, "ingesting")
 	cancel()
@@ -87,7 +87,7 @@ func TestIngestRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			code := run(t.Context(), append([]string{"ingest"}, tt.args...), strings.NewReader(""), io.Discard, &stderr)
+			code := hearing(t.Context(), append([]string{"ingest"}, tt.args...), strings.NewReader(""), io.Discard, &stderr)
 			if code != tt.code || !strings.Contains(stderr.String(), tt.want) {
 				t.Errorf("exit code %d, want %d; %q, want %q in it", code, tt.code, stderr.String(), tt.want)
 			}

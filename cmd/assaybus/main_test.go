@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,16 +14,19 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // TestMain lets the test binary be the program that TestSecondSignal ends, and
 // the replay that runs beside live links.
 func TestMain(m *testing.M) {
+	privacytest.Hide()
 	if len(os.Args) == 2 && os.Args[1] == "hold-on" {
 		holdOn()
 	}
 	if len(os.Args) > 1 && os.Args[1] == "replay" {
-		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(hearing(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -39,11 +43,20 @@ func holdOn() {
 	}
 }
 
+// hearing is run, and the privacy test hears what people are told: complaints
+// of every command, and the output of those that are not there to show content.
+func hearing(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 || !slices.Contains([]string{"decode", "show", "tail"}, args[0]) {
+		stdout = privacytest.Tee(privacytest.KindOutput, stdout)
+	}
+	return run(ctx, args, stdin, stdout, privacytest.Tee(privacytest.KindOutput, stderr))
+}
+
 // runText runs the program with text as standard input.
 func runText(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, complaint strings.Builder
-	code = run(t.Context(), args, strings.NewReader(stdin), &out, &complaint)
+	code = hearing(t.Context(), args, strings.NewReader(stdin), &out, &complaint)
 	return code, out.String(), complaint.String()
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -103,7 +104,7 @@ instruments:
 		t.Fatal(err)
 	}
 	said := &savedText{}
-	log, err := newLogger(said, c.Log)
+	log, err := newLogger(privacytest.Tee(privacytest.KindLog, said), c.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,6 +264,9 @@ func TestNothingTellsOfPatients(t *testing.T) {
 			t.Errorf("nothing has failed as %s: this test has not seen it", reason)
 		}
 	}
+	privacytest.Text(privacytest.KindPage, web.String())
+	privacytest.Text(privacytest.KindStored, stored.about)
+	privacytest.Value(privacytest.KindStatus, w.board.Snapshot())
 	clean(t, "the log", said)
 	clean(t, "HTTP", web.String())
 	clean(t, "what is stored beside messages", stored.about)
@@ -288,6 +292,9 @@ func (w *watched) stored() kept {
 			fmt.Fprintf(&about, "%s %v\n%s\n", m.Subject, m.Header, humanLine(event{stream: name, subject: m.Subject, header: m.Header, body: m.Data, sequence: n, stored: m.Time}))
 			if strings.HasPrefix(m.Subject, "lab.raw.") || strings.HasPrefix(m.Subject, "lab.parsed.") {
 				content.Write(m.Data)
+				if name == subjects.StreamRaw {
+					privacytest.Message(m.Data)
+				}
 			} else {
 				about.Write(m.Data)
 			}
@@ -331,7 +338,7 @@ func TestNoCommandShowsSecrets(t *testing.T) {
 				}
 				var out savedText
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second) // where the bus does not answer
-				run(ctx, args, strings.NewReader(""), &out, &out)
+				hearing(ctx, args, strings.NewReader(""), &out, &out)
 				cancel()
 				clean(t, strings.Join(args, " "), out.String())
 				if strings.Contains(out.String(), secretKey[:20]) {

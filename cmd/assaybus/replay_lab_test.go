@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,8 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -42,13 +43,14 @@ func openLaboratory(t testing.TB, instruments string) *laboratory {
 	l.configure(instruments)
 	t.Setenv("ASSAYBUS_INSTRUMENTS", l.file)
 	var err error
-	l.bus, err = broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30})
+	l.bus, err = broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", StoreMax: 1 << 30, Log: privacytest.Logger(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.serve()
 	t.Cleanup(func() {
 		l.end()
+		onbus.Hear(l.bus.JetStream())
 		_ = l.bus.Close(context.Background())
 	})
 	return l
@@ -61,10 +63,10 @@ func (l *laboratory) serve() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log, board := privacytest.Logger(nil), bridge.NewBoard()
 	listening := make(listens, 16)
 	l.server = bridge.NewServer(bridge.Config{
-		Site: "main", Store: bridge.NewStore(l.bus, 10*time.Second), Board: bridge.NewBoard(), Links: listening, Log: log, Grace: time.Second, Archive: archive,
+		Site: "main", Store: bridge.NewStore(l.bus, 10*time.Second), Board: board, Links: listening, Log: log, Grace: time.Second, Archive: archive,
 	})
 	registry, err := bridge.LoadFile(l.file, all.Protocols)
 	if err != nil {
@@ -73,7 +75,11 @@ func (l *laboratory) serve() {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = l.server.Run(ctx, registry) })
-	l.end = sync.OnceFunc(func() { cancel(); serving.Wait() })
+	l.end = sync.OnceFunc(func() {
+		cancel()
+		serving.Wait()
+		privacytest.Value(privacytest.KindStatus, board.Snapshot())
+	})
 	for range registry.Instruments {
 		<-listening
 	}
@@ -82,7 +88,8 @@ func (l *laboratory) serve() {
 // listens hears when an instrument's listener is open.
 type listens chan struct{}
 
-func (c listens) PublishLink(subject string, _ map[string]string, _ []byte) {
+func (c listens) PublishLink(subject string, header map[string]string, body []byte) {
+	privacytest.Value(privacytest.KindStored, []any{subject, header, string(body)})
 	if strings.HasSuffix(subject, "."+subjects.EventListening) {
 		c <- struct{}{}
 	}
@@ -116,7 +123,7 @@ func (l *laboratory) play(ctx context.Context, instrument, protocol string, rate
 	ledger := simulator.NewLedger()
 	i := simulator.Instrument{
 		Name: instrument, Connect: simulator.Dial(l.server.Addr(instrument).String()), Protocol: p, Next: next, Rate: rate, Ledger: ledger,
-		Pause: time.Millisecond, Attempts: 3, Patience: time.Second,
+		Pause: time.Millisecond, Attempts: 3, Patience: time.Second, Log: privacytest.Logger(nil),
 	}
 	if err := i.Run(ctx); err != nil && !errors.Is(err, simulator.ErrUnacknowledged) {
 		l.t.Fatal(err)
@@ -127,7 +134,7 @@ func (l *laboratory) play(ctx context.Context, instrument, protocol string, rate
 // run is a command on the laboratory's bus.
 func (l *laboratory) run(args ...string) (code int, stdout, stderr string) {
 	var out, complaint strings.Builder
-	code = run(l.t.Context(), append(args, "--nats", l.bus.URL()), strings.NewReader(""), &out, &complaint)
+	code = hearing(l.t.Context(), append(args, "--nats", l.bus.URL()), strings.NewReader(""), &out, &complaint)
 	return code, out.String(), complaint.String()
 }
 

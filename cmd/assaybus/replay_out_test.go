@@ -15,7 +15,7 @@ import (
 
 func TestReplayElsewhere(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-1"))
 	l.received("xn", "H|\\^&\rP|1\r", 2, subjects.ReasonIncomplete, nil)
 	code, _, stderr := l.run("replay", "--to", "test.parsed")
 	if code != exitFailed || !strings.Contains(stderr, "no such stream takes it; create one") {
@@ -44,7 +44,7 @@ func TestReplayElsewhere(t *testing.T) {
 
 func TestReplayExports(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"))
 	dir := filepath.Join(t.TempDir(), "new")
 	if s := l.summary(exitOK, "--out", dir); s.Exported != 1 {
 		t.Errorf("%+v, want 1 exported", s)
@@ -72,7 +72,7 @@ func TestReplayExports(t *testing.T) {
 	if got, _ := os.ReadFile(outside); string(got) != "mine" {
 		t.Errorf("wrote through a link: %q", got)
 	}
-	if got, _ := os.ReadFile(filepath.Join(dir, "000000000001.raw")); string(got) != astmMessage("S-1") {
+	if got, _ := os.ReadFile(filepath.Join(dir, "000000000001.raw")); string(got) != astmMessage("SPCR-1") {
 		t.Errorf("exported %q", got)
 	}
 }

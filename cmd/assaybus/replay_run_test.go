@@ -35,7 +35,7 @@ func TestReplayResumesAfterAKill(t *testing.T) {
 	killed := make(chan int, 1)
 	var out, complaint strings.Builder // read when it has ended
 	go func() {
-		killed <- run(ctx, []string{"replay", "--publish", "--run", "night", "--rate", "50/s", "--nats", l.bus.URL()}, strings.NewReader(""), &out, &complaint)
+		killed <- hearing(ctx, []string{"replay", "--publish", "--run", "night", "--rate", "50/s", "--nats", l.bus.URL()}, strings.NewReader(""), &out, &complaint)
 	}()
 	for l.messages(subjects.StreamParsed) < messages+5 {
 		if time.Since(began) > 20*time.Second {
@@ -89,7 +89,7 @@ func TestReplayKeepsTheRate(t *testing.T) {
 // never published, not even with --all.
 func TestReplayVerifiesTheDigest(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"))
 	good := l.stored(subjects.StreamRaw)[0]
 	for n, change := range []func(map[string]string){
 		func(h map[string]string) { h[subjects.HeaderDigest] = bridge.Digest([]byte("something else")) },

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -17,12 +18,12 @@ import (
 
 func TestReplaySelects(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-12"))
-	l.send("cobas", "hl7", "MSH|^~\\&|BENCH|LAB|HOST|LAB|20261123083600||ORU^R01^ORU_R01|77|P|2.5.1\rPID|1\rOBR|1||S-1|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r")
-	l.received("xn", astmMessage("S-4"), 1, "", errors.New("a bug"))
-	l.received("xn", "H|\\^&\rP|1\rO|1|S-5\r", 2, subjects.ReasonIncomplete, nil)
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-12"))
+	l.send("cobas", "hl7", "MSH|^~\\&|BENCH|LAB|HOST|LAB|20261123083600||ORU^R01^ORU_R01|77|P|2.5.1\rPID|1\rOBR|1||SPCR-1|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r")
+	l.received("xn", astmMessage("SPCR-4"), 1, "", errors.New("a bug"))
+	l.received("xn", "H|\\^&\rP|1\rO|1|SPCR-5\r", 2, subjects.ReasonIncomplete, nil)
 	later := time.Now().Add(time.Hour).Format(time.RFC3339)
-	for _, tt := range []struct {
+	for n, tt := range []struct {
 		args []string
 		want []int // raw sequences
 	}{
@@ -38,12 +39,12 @@ func TestReplaySelects(t *testing.T) {
 		{[]string{"--until", "1h"}, nil},
 		{[]string{"--until", later}, []int{1, 2, 3, 4, 5}},
 		{[]string{"--failed"}, []int{4, 5}},
-		{[]string{"--specimen", "S-1"}, []int{1, 3}},
-		{[]string{"--specimen", "S-4", "--failed"}, []int{4}},
-		{[]string{"--specimen", "S-5"}, []int{5}},
+		{[]string{"--specimen", "SPCR-1"}, []int{1, 3}},
+		{[]string{"--specimen", "SPCR-4", "--failed"}, []int{4}},
+		{[]string{"--specimen", "SPCR-5"}, []int{5}},
 		{[]string{"--specimen", "S"}, nil},
 	} {
-		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			dir := t.TempDir()
 			l.must(exitOK, append([]string{"replay", "--out", dir}, tt.args...)...)
 			var got []int
@@ -58,7 +59,7 @@ func TestReplaySelects(t *testing.T) {
 				}
 			}
 			if !slices.Equal(got, tt.want) {
-				t.Errorf("selected %v, want %v", got, tt.want)
+				t.Errorf("%v selects %v, want %v", tt.args, got, tt.want)
 			}
 		})
 	}
@@ -72,7 +73,7 @@ func TestReplaySelects(t *testing.T) {
 
 func TestReplayWithoutWhatWasPublished(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"))
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"))
 	stream, err := l.bus.JetStream().Stream(t.Context(), subjects.StreamParsed)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func TestReplayWithoutWhatWasPublished(t *testing.T) {
 		t.Errorf("what was published once and is gone became revision %q, want 2", got)
 	}
 	// Raw is kept and nothing more: a live session is about to publish the rest.
-	raw := astmMessage("S-9")
+	raw := astmMessage("SPCR-9")
 	header := map[string]string{}
 	for name, values := range l.stored(subjects.StreamRaw)[0].Header {
 		header[name] = values[0]
@@ -112,7 +113,7 @@ func TestReplayWithoutWhatWasPublished(t *testing.T) {
 
 func TestReplayOfAnInstrumentThatIsNotInTheFile(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"))
 	l.configure("instruments:\n  - {id: cobas, listen: '127.0.0.1:0', protocol: hl7}\n")
 	out := l.must(exitOK, "replay", "--publish", "--all")
 	if !strings.Contains(out, "1 of xn, which is not in the instruments file") || l.messages(subjects.StreamParsed) != 1 {

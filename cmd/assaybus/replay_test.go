@@ -128,9 +128,9 @@ func readMessages(t *testing.T, dir string) []string {
 
 func TestReplayComparesPerField(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"), astmMessage("S-1")) // the third is a repeat
-	failed := l.received("xn", astmMessage("S-3"), 1, "", errors.New("a bug"))
-	partial := l.received("xn", "H|\\^&\rP|1\rO|1|S-4\r", 2, subjects.ReasonIncomplete, nil)
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"), astmMessage("SPCR-1")) // the third is a repeat
+	failed := l.received("xn", astmMessage("SPCR-3"), 1, "", errors.New("a bug"))
+	partial := l.received("xn", "H|\\^&\rP|1\rO|1|SPCR-4\r", 2, subjects.ReasonIncomplete, nil)
 	out := l.must(exitDiffer, "replay")
 	for _, want := range []string{"5 messages, raw 1 to 5", "same           3", "changed        1", "repeats        1", "failed→parsed", fmt.Sprint("raw ", failed)} {
 		if !strings.Contains(out, want) {
@@ -174,8 +174,8 @@ func TestReplayComparesPerField(t *testing.T) {
 
 func TestReplayPublishesOncePerRun(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"))
-	l.received("xn", astmMessage("S-3"), 1, "", errors.New("a bug"))
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"))
+	l.received("xn", astmMessage("SPCR-3"), 1, "", errors.New("a bug"))
 	s := l.summary(exitOK, "--publish", "--run", "fix")
 	if s.Published != 1 || s.Already != 0 || s.Run != "fix" {
 		t.Errorf("first run %+v, want 1 published", s)

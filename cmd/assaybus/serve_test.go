@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,8 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -82,23 +85,25 @@ func (l *logLines) await(t *testing.T, text string) map[string]any {
 func startServe(t *testing.T, instruments string, flags ...string) *served {
 	t.Helper()
 	folder := t.TempDir()
-	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 1000)}}
+	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 100_000)}}
 	s.write(instruments)
 	for name, value := range map[string]string{
 		"INSTRUMENTS": s.file, "DATA": filepath.Join(folder, "data"), "NATS_LISTEN": "127.0.0.1:0", "HTTP": "127.0.0.1:0",
-		"STORE_MAX": "1GiB", "SHUTDOWN_GRACE": "5s",
+		"STORE_MAX": "1GiB", "SHUTDOWN_GRACE": "5s", "LOG_LEVEL": "debug",
 	} {
 		t.Setenv(prefix+"_"+name, value)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"serve"}, flags...), strings.NewReader(""), io.Discard, s.log)
+		code <- hearing(ctx, append([]string{"serve"}, flags...), strings.NewReader(""), io.Discard, s.log)
 	}()
 	var once sync.Once
 	var result int
 	s.stop = func() int {
 		once.Do(func() {
+			onbus.Hear(s.js)
+			hearPages(s.page)
 			cancel()
 			result = <-code
 		})
@@ -117,6 +122,25 @@ func startServe(t *testing.T, instruments string, flags ...string) *served {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// hearPages tells the privacy test what a bridge answers to who only looks.
+func hearPages(url string) {
+	if url == "" || !privacytest.On() {
+		return
+	}
+	browser := http.Client{Timeout: 5 * time.Second}
+	defer browser.CloseIdleConnections()
+	for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/api/snapshot", "/problems", "/messages/1"} {
+		answer, err := browser.Get(url + path)
+		if err != nil {
+			continue // the test has taken it away
+		}
+		var text strings.Builder
+		_ = answer.Write(&text)
+		_ = answer.Body.Close()
+		privacytest.Text(privacytest.KindPage, path+"\n"+text.String())
+	}
 }
 
 func (s *served) write(instruments string) {
@@ -187,7 +211,7 @@ func (p *analyzer) control(t *testing.T, send string) {
 }
 
 func oru(n int) string {
-	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||S-%d|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r\x1c\r", n, n)
+	return fmt.Sprintf("\x0bMSH|^~\\&|BENCH|LAB|||20261123083600||ORU^R01|%d|P|2.3.1\rPID|1\rOBR|1||SPCR-%d|GLU\rOBX|1|NM|GLU||5.9|mmol/L|||||F\r\x1c\r", n, n)
 }
 
 func TestServe(t *testing.T) {
@@ -203,7 +227,7 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal(m.Data, &message); err != nil {
 		t.Fatal(err)
 	}
-	if len(message.Results) != 1 || message.Results[0].Specimen != "S-1" || message.RawSequence != 1 {
+	if len(message.Results) != 1 || message.Results[0].Specimen != "SPCR-1" || message.RawSequence != 1 {
 		t.Errorf("parsed %+v", message)
 	}
 
@@ -232,7 +256,7 @@ func TestServe(t *testing.T) {
 	if _, err := p.r.ReadByte(); err == nil {
 		t.Error("the idle connection is still open")
 	}
-	sender.control(t, "\x021H|\\^&\rP|1\rO|1|S-4\rR|1|^^^GLU|5.9\rL|1|N\r\x039A\r\n")
+	sender.control(t, "\x021H|\\^&\rP|1\rO|1|SPCR-4\rR|1|^^^GLU|5.9\rL|1|N\r\x037F\r\n")
 	_, _ = io.WriteString(sender, "\x04")
 	if got := <-code; got != exitOK {
 		t.Errorf("exit code %d, want 0", got)
@@ -269,7 +293,7 @@ func TestServeRefusesToStart(t *testing.T) {
 				t.Setenv(prefix+"_"+name, value)
 			}
 			var stderr bytes.Buffer
-			if code := run(t.Context(), []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) {
+			if code := hearing(t.Context(), []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) {
 				t.Errorf("exit code %d and %q, want %d and %q", code, stderr.String(), tt.code, tt.want)
 			}
 		})
@@ -282,7 +306,7 @@ func TestWarnPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	warnPayload(slog.New(slog.NewTextHandler(&out, nil)), registry, 1<<20)
+	warnPayload(privacytest.Logger(slog.NewTextHandler(&out, nil)), registry, 1<<20)
 	if said := out.String(); strings.Contains(said, "small") || !strings.Contains(said, "instrument=large max_message=10MiB max_payload=1MiB") {
 		t.Errorf("said %q", said)
 	}
@@ -301,7 +325,7 @@ func TestServeStoppedWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stderr bytes.Buffer
-	if code := run(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != exitOK || !strings.Contains(stderr.String(), "stopped before it served") {
+	if code := hearing(ctx, []string{"serve"}, strings.NewReader(""), io.Discard, &stderr); code != exitOK || !strings.Contains(stderr.String(), "stopped before it served") {
 		t.Errorf("exit code %d and %q, want 0", code, stderr.String())
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 func TestShow(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"), astmMessage("S-1"))
-	l.received("xn", astmMessage("S-3"), 1, "", &codec.ParseError{Protocol: "astm", Record: 2, Field: 3, Err: errors.New("no such thing")})
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"), astmMessage("SPCR-1"))
+	l.received("xn", astmMessage("SPCR-3"), 1, "", &codec.ParseError{Protocol: "astm", Record: 2, Field: 3, Err: errors.New("no such thing")})
 	l.summary(exitOK, "--publish", "--run", "fix")
 	raw, parsed := l.stored(subjects.StreamRaw), l.stored(subjects.StreamParsed)
 	rawID, parsedID := raw[0].Get(subjects.HeaderMsgID), parsed[0].Get(subjects.HeaderMsgID)
@@ -24,13 +24,13 @@ func TestShow(t *testing.T) {
 		want      []string
 		not       string
 	}{
-		{"parsed by sequence", "1", []string{"raw 1  ", "lab.raw.main.xn", `H|\^&|||bench^1.0|||||||P|1|20261123083600␍` + "\n", "revision 1", `"specimen": "S-1"`}, "S-2"},
-		{"repeat by sequence", "3", []string{"raw 3  ", "revision 1", `"rawSequence": 1`}, "S-2"},
-		{"failed and repaired", "4", []string{"raw 4  ", "failed: unparsable: astm: record 2 field 3: no such thing", "at record 2 field 3", "revision 1", "revision 2  LAB_PARSED 4", "replayed by run fix", `"specimen": "S-3"`}, "S-1"},
+		{"parsed by sequence", "1", []string{"raw 1  ", "lab.raw.main.xn", `H|\^&|||bench^1.0|||||||P|1|20261123083600␍` + "\n", "revision 1", `"specimen": "SPCR-1"`}, "SPCR-2"},
+		{"repeat by sequence", "3", []string{"raw 3  ", "revision 1", `"rawSequence": 1`}, "SPCR-2"},
+		{"failed and repaired", "4", []string{"raw 4  ", "failed: unparsable: astm: record 2 field 3: no such thing", "at record 2 field 3", "revision 1", "revision 2  LAB_PARSED 4", "replayed by run fix", `"specimen": "SPCR-3"`}, "SPCR-1"},
 		{"by raw id", rawID, []string{"raw 1  ", "revision 1"}, "received again"},
-		{"by parsed id", parsedID, []string{"raw 1  ", "received again, byte for byte, as raw 3", "revision 1"}, "S-2"},
-		{"by failed id", failedID, []string{"raw 4  ", "failed: unparsable", "revision 2"}, "S-1"},
-		{"by replayed id", replayID, []string{"raw 4  ", "revision 1", "revision 2"}, "S-1"},
+		{"by parsed id", parsedID, []string{"raw 1  ", "received again, byte for byte, as raw 3", "revision 1"}, "SPCR-2"},
+		{"by failed id", failedID, []string{"raw 4  ", "failed: unparsable", "revision 2"}, "SPCR-1"},
+		{"by replayed id", replayID, []string{"raw 4  ", "revision 1", "revision 2"}, "SPCR-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := l.must(exitOK, "show", tt.arg)
@@ -52,14 +52,14 @@ func TestShow(t *testing.T) {
 	if err := json.Unmarshal([]byte(l.must(exitOK, "show", "4", "--json")), &object); err != nil {
 		t.Fatal(err)
 	}
-	if string(object.Raw.Raw) != astmMessage("S-3") || !object.DigestMatches || len(object.Published) != 2 || object.Published[1].Data.RawSequence != 4 {
+	if string(object.Raw.Raw) != astmMessage("SPCR-3") || !object.DigestMatches || len(object.Published) != 2 || object.Published[1].Data.RawSequence != 4 {
 		t.Errorf("object %+v", object)
 	}
 }
 
 func TestShowWhatIsNotThere(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"))
 	id := l.stored(subjects.StreamParsed)[0].Get(subjects.HeaderMsgID)
 	for _, tt := range []struct {
 		args []string
@@ -87,7 +87,7 @@ func TestShowWhatIsNotThere(t *testing.T) {
 	if out := l.must(exitOK, "show", "1"); !strings.Contains(out, "nothing is published") {
 		t.Errorf("output\n%s", out)
 	}
-	l.send("xn", "astm", astmMessage("S-2"))
+	l.send("xn", "astm", astmMessage("SPCR-2"))
 	if stream, err = l.bus.JetStream().Stream(t.Context(), subjects.StreamRaw); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestShowWhatIsNotThere(t *testing.T) {
 	}
 	id = l.stored(subjects.StreamParsed)[0].Get(subjects.HeaderMsgID)
 	for _, arg := range []string{"2", id} {
-		if out := l.must(exitOK, "show", arg); !strings.Contains(out, "raw message: not stored, or removed by age") || !strings.Contains(out, "S-2") {
+		if out := l.must(exitOK, "show", arg); !strings.Contains(out, "raw message: not stored, or removed by age") || !strings.Contains(out, "SPCR-2") {
 			t.Errorf("%s:\n%s", arg, out)
 		}
 	}
@@ -104,7 +104,7 @@ func TestShowWhatIsNotThere(t *testing.T) {
 
 func TestShowDamage(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"))
+	l.send("xn", "astm", astmMessage("SPCR-1"))
 	header := map[string]string{}
 	for name, values := range l.stored(subjects.StreamRaw)[0].Header {
 		header[name] = values[0]

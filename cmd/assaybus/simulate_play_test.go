@@ -14,6 +14,7 @@ import (
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // shelf is a codec.Host that stores everything in memory.
@@ -25,6 +26,7 @@ type shelf struct {
 func (s *shelf) Receive(_ context.Context, raw []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	privacytest.Message(raw)
 	s.stored = append(s.stored, string(raw))
 	return nil
 }
@@ -109,7 +111,7 @@ func TestSimulateListens(t *testing.T) {
 	done := make(chan int, 1)
 	var out strings.Builder
 	go func() {
-		done <- run(t.Context(), []string{"simulate", "--listen", "127.0.0.1:0", "--protocol", "astm"}, strings.NewReader(""), &out, say)
+		done <- hearing(t.Context(), []string{"simulate", "--listen", "127.0.0.1:0", "--protocol", "astm"}, strings.NewReader(""), &out, say)
 	}()
 	line, err := bufio.NewReader(heard).ReadString('\n')
 	if err != nil {

@@ -113,13 +113,13 @@ func (l *laboratory) again() {
 func (s someone) keepsItsPromise(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
 	durable, kept := "lis", filepath.Join(t.TempDir(), "kept")
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"))
-	l.send("xn", "astm", astmMessage("S-1")) // the stream drops it
-	want := []string{"xn S-1 GLU 5.9 mmol/L revision 1\n", "xn S-2 GLU 5.9 mmol/L revision 1\n"}
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"))
+	l.send("xn", "astm", astmMessage("SPCR-1")) // the stream drops it
+	want := []string{"xn SPCR-1 GLU 5.9 mmol/L revision 1\n", "xn SPCR-2 GLU 5.9 mmol/L revision 1\n"}
 	if diff := cmp.Diff(want, s.goes(t, l, durable, kept)); diff != "" {
 		t.Errorf("first run (-want +got):\n%s", diff)
 	}
-	rows := []string{"S-1 GLU 5.9 result 1", "S-2 GLU 5.9 result 1"}
+	rows := []string{"SPCR-1 GLU 5.9 result 1", "SPCR-2 GLU 5.9 result 1"}
 	if diff := cmp.Diff(rows, s.stored(t, kept)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -141,21 +141,21 @@ func (s someone) keepsItsPromise(t *testing.T) {
 
 	// A replay publishes higher revisions, which replace.
 	l.must(exitOK, "replay", "--publish", "--all", "--run", "harare")
-	want = []string{"xn S-1 GLU 5.9 mmol/L revision 2\n", "xn S-2 GLU 5.9 mmol/L revision 2\n"}
+	want = []string{"xn SPCR-1 GLU 5.9 mmol/L revision 2\n", "xn SPCR-2 GLU 5.9 mmol/L revision 2\n"}
 	if diff := cmp.Diff(want, s.goes(t, l, durable, kept)); diff != "" {
 		t.Errorf("after the replay (-want +got):\n%s", diff)
 	}
-	rows = []string{"S-1 GLU 5.9 result 2", "S-2 GLU 5.9 result 2"}
+	rows = []string{"SPCR-1 GLU 5.9 result 2", "SPCR-2 GLU 5.9 result 2"}
 	if diff := cmp.Diff(rows, s.stored(t, kept)); diff != "" {
 		t.Errorf("rows after the replay (-want +got):\n%s", diff)
 	}
 
 	// From a time, with what was lost since, and nobody else notices.
-	l.send("xn", "astm", astmMessage("S-3"))
+	l.send("xn", "astm", astmMessage("SPCR-3"))
 	stored := l.stored(subjects.StreamParsed)
 	from := stored[len(stored)-1].At.UTC().Format(time.RFC3339Nano)
 	other := filepath.Join(t.TempDir(), "other")
-	want = []string{"xn S-3 GLU 5.9 mmol/L revision 1\n"}
+	want = []string{"xn SPCR-3 GLU 5.9 mmol/L revision 1\n"}
 	for _, path := range []string{other, kept} {
 		if diff := cmp.Diff(want, s.goes(t, l, "lis-again-"+filepath.Base(path), path, from)); diff != "" {
 			t.Errorf("from a time into %s (-want +got):\n%s", filepath.Base(path), diff)
@@ -164,7 +164,7 @@ func (s someone) keepsItsPromise(t *testing.T) {
 	if got := s.goes(t, l, durable, kept); len(got) > 0 {
 		t.Errorf("the first durable after the second: it printed %q, want nothing", got)
 	}
-	if diff := cmp.Diff([]string{"S-3 GLU 5.9 result 1"}, s.stored(t, other)); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-3 GLU 5.9 result 1"}, s.stored(t, other)); diff != "" {
 		t.Errorf("rows from a time (-want +got):\n%s", diff)
 	}
 
@@ -174,8 +174,8 @@ func (s someone) keepsItsPromise(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.send("xn", "astm", astmMessage("S-4"))
-	want = []string{"xn S-4 GLU 5.9 mmol/L revision 1\n"}
+	l.send("xn", "astm", astmMessage("SPCR-4"))
+	want = []string{"xn SPCR-4 GLU 5.9 mmol/L revision 1\n"}
 	if diff := cmp.Diff(want, s.goes(t, l, durable, kept)); diff != "" {
 		t.Errorf("behind a poison message (-want +got):\n%s", diff)
 	}
@@ -227,7 +227,7 @@ func sqliteRows(t *testing.T, path string) []string {
 // A durable cannot get another start, and can be set back only to its own.
 func TestDurableKeepsItsStart(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"))
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"))
 	js := l.bus.JetStream()
 	from := l.stored(subjects.StreamParsed)[1].At
 	c := jetstream.ConsumerConfig{Durable: "lis", DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &from, AckPolicy: jetstream.AckExplicitPolicy}

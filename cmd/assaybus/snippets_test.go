@@ -97,7 +97,7 @@ func lastLines(t *testing.T, path string) []string {
 func halfALine(t *testing.T, s someone) {
 	l := openLaboratory(t, twoInstruments)
 	path := filepath.Join(t.TempDir(), "kept")
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("Ü-2"))
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("Ü-2"))
 	s.goes(t, l, "lis", path)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -112,7 +112,7 @@ func halfALine(t *testing.T, s someone) {
 	if diff := cmp.Diff([]string{"xn Ü-2 GLU 5.9 mmol/L revision 1\n"}, s.goes(t, l, "lis", path)); diff != "" {
 		t.Errorf("after the crash (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"S-1 GLU 5.9 result 1", "Ü-2 GLU 5.9 result 1"}, lastLines(t, path)); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-1 GLU 5.9 result 1", "Ü-2 GLU 5.9 result 1"}, lastLines(t, path)); diff != "" {
 		t.Errorf("rows after the crash (-want +got):\n%s", diff)
 	}
 }
@@ -154,20 +154,20 @@ func specimens(out string) []string {
 func TestSnippetNats(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
 	sh := natsShell(t, l)
-	l.send("xn", "astm", astmMessage("S-1"), astmMessage("S-2"))
+	l.send("xn", "astm", astmMessage("SPCR-1"), astmMessage("SPCR-2"))
 	sent := time.Now()
 	first := snippet(t, "sh", "consumer next LAB_PARSED lis ")
-	if diff := cmp.Diff([]string{"S-1"}, specimens(sh(first))); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-1"}, specimens(sh(first))); diff != "" {
 		t.Errorf("next (-want +got):\n%s", diff)
 	}
 	_, next, _ := strings.Cut(first, "\n")
-	if diff := cmp.Diff([]string{"S-2"}, specimens(sh(next))); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-2"}, specimens(sh(next))); diff != "" {
 		t.Errorf("next of what was acknowledged (-want +got):\n%s", diff)
 	}
 	if got := l.left("lis"); got != 0 {
 		t.Errorf("the durable has %d left, want 0", got)
 	}
-	if diff := cmp.Diff([]string{"S-1"}, specimens(sh(snippet(t, "sh", "consumer reset")+next))); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-1"}, specimens(sh(snippet(t, "sh", "consumer reset")+next))); diff != "" {
 		t.Errorf("after the reset (-want +got):\n%s", diff)
 	}
 
@@ -175,19 +175,19 @@ func TestSnippetNats(t *testing.T) {
 	// the new one is younger.
 	const ago = 20 * time.Second
 	again := snippet(t, "sh", "--deliver 24h")
-	if diff := cmp.Diff([]string{"S-1", "S-2"}, specimens(sh(strings.Replace(again, "--count 1", "--count 2", 1)))); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-1", "SPCR-2"}, specimens(sh(strings.Replace(again, "--count 1", "--count 2", 1)))); diff != "" {
 		t.Errorf("from 24 hours ago (-want +got):\n%s", diff)
 	}
 	select {
 	case <-time.After(time.Until(sent.Add(ago))):
 	case <-t.Context().Done():
 	}
-	l.send("xn", "astm", astmMessage("S-3"))
+	l.send("xn", "astm", astmMessage("SPCR-3"))
 	late := strings.Replace(again, "--deliver 24h", "--deliver "+ago.String(), 1)
-	if diff := cmp.Diff([]string{"S-3"}, specimens(sh(late))); diff != "" {
+	if diff := cmp.Diff([]string{"SPCR-3"}, specimens(sh(late))); diff != "" {
 		t.Errorf("from %v ago (-want +got):\n%s", ago, diff)
 	}
-	if got, want := l.left("lis"), uint64(2); got != want { // S-2 after the reset, and S-3
+	if got, want := l.left("lis"), uint64(2); got != want { // SPCR-2 after the reset, and SPCR-3
 		t.Errorf("the first durable has %d left, want %d: another one moved it", got, want)
 	}
 }

@@ -31,7 +31,7 @@ func statusOf(t *testing.T, s bridge.Snapshot, token string, args ...string) (in
 	defer page.Close()
 	t.Setenv("ASSAYBUS_HTTP_TOKEN", token)
 	var out bytes.Buffer
-	code := run(t.Context(), append([]string{"status", "--url", page.URL}, args...), strings.NewReader(""), &out, &out)
+	code := hearing(t.Context(), append([]string{"status", "--url", page.URL}, args...), strings.NewReader(""), &out, &out)
 	return code, out.String()
 }
 
@@ -81,7 +81,7 @@ func TestStatusOfServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	code := run(t.Context(), []string{"status", "--json", "--url", s.page}, strings.NewReader(""), out, out)
+	code := hearing(t.Context(), []string{"status", "--json", "--url", s.page}, strings.NewReader(""), out, out)
 	text, _ := os.ReadFile(filepath.Clean(out.Name()))
 	var back bridge.Snapshot
 	if err := json.Unmarshal(bytes.Split(text, []byte("\n"))[0], &back); err != nil {

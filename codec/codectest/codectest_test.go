@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,31 @@ func TestBytes(t *testing.T) {
 func TestPairAndSplit(t *testing.T) {
 	codectest.RunPair(t, build(codec.Options{}), []byte("one\n"), []byte("two\n"))
 	codectest.Split(t, build(codec.Options{}), []byte("one\ntwo\n"+strings.Repeat("x", 3000)+"\nrest"))
+}
+
+// gossip is lines whose errors tell what they are of.
+type gossip struct{ *lines }
+
+func (gossip) Parse(raw []byte) (*codec.Message, error) {
+	return nil, fmt.Errorf("line begins with %.6q", raw)
+}
+
+func TestDiscreet(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "one.raw"), []byte("SPCX77|PATX77\r"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := func(raw []byte) []byte { return append(bytes.Clone(raw), '\n') }
+	kind := func(p func(codec.Options) codec.Protocol) codec.Kind {
+		return codec.Kind{New: func(o codec.Options) (codec.Protocol, error) { return p(o), nil }, Quirks: []codec.Quirk{{Name: "sulks"}}}
+	}
+	if err := codectest.Discreet(t, kind(build), codec.Options{MaxMessage: 10}, dir, link); err != nil {
+		t.Error(err)
+	}
+	leaky := func(o codec.Options) codec.Protocol { return gossip{build(o).(*lines)} }
+	if err := codectest.Discreet(t, kind(leaky), codec.Options{}, dir, link); err == nil || !strings.Contains(err.Error(), "SPCX77") {
+		t.Errorf("a protocol that tells of a specimen: %v", err)
+	}
 }
 
 func TestChecksumsAreFilledIn(t *testing.T) {

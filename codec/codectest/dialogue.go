@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // dialogue is one conversation under way: the instrument is the file, our
@@ -46,6 +47,7 @@ func newDialogue(ctx context.Context, p codec.Protocol) *dialogue {
 	}
 	d.done.Go(func() {
 		err := d.serve(ctx)
+		privacytest.Error(err)
 		d.mu.Lock()
 		d.ended = err
 		d.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -59,8 +60,9 @@ func goldenJSON(t *testing.T, name string, raw []byte, parse func(string, []byte
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
+	privacytest.Message(raw)
 	if err != nil {
-		err = e.Encode(map[string]string{"error": err.Error()})
+		err = e.Encode(map[string]string{"error": privacytest.Error(err)})
 	} else {
 		Validate(t, m)
 		err = e.Encode(m)

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // ErrStore is the answer of [Host.Receive] to a "store fail".
@@ -66,6 +68,7 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 			return fmt.Errorf("publish: %w", err)
 		}
 	}
+	privacytest.Message(raw)
 	h.stored = append(h.stored, bytes.Clone(raw))
 	return nil
 }
@@ -74,6 +77,8 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 func (h *Host) Incomplete(_ context.Context, raw []byte, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	privacytest.Message(raw)
+	privacytest.Error(why)
 	h.incomplete = append(h.incomplete, Given{bytes.Clone(raw), why})
 }
 
@@ -92,6 +97,7 @@ func (h *Host) Count(event codec.Event) {
 		h.events = map[codec.Event]int{}
 	}
 	h.events[event]++
+	privacytest.Text(privacytest.KindError, string(event))
 }
 
 // Quirk counts.
@@ -102,6 +108,7 @@ func (h *Host) Quirk(name string) {
 		h.quirks = map[string]int{}
 	}
 	h.quirks[name]++
+	privacytest.Text(privacytest.KindError, name)
 }
 
 // Detected keeps the protocol's name.
@@ -137,6 +144,16 @@ func (h *Host) Events(event codec.Event) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.events[event]
+}
+
+// Names are the quirks that were noted and the events that were counted.
+func (h *Host) Names() (quirks, events []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for e := range h.events {
+		events = append(events, string(e))
+	}
+	return slices.Collect(maps.Keys(h.quirks)), events
 }
 
 // Quirks is how often the quirk was noted.

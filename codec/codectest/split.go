@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // cutAll is up to which position an input is cut at every byte; behind it at
@@ -31,6 +32,7 @@ func Play(t testing.TB, p codec.Protocol, host codec.Host, input []byte, cuts ..
 			break
 		}
 		if err != nil {
+			privacytest.Error(err)
 			return conn.Written(), err
 		}
 		if conn.Left() == before {

@@ -136,7 +136,7 @@ func TestSpecimenSafety(t *testing.T) {
 			form := rapid.SampledFrom([]string{"first", "last", "container", "order"}).Draw(t, "form")
 			for s := range rapid.IntRange(1, 4).Draw(t, "specimens") {
 				id := fmt.Sprintf("S%d.%d", p, s)
-				order := "OBR|1|placer"
+				order := "OBR|1|PLCX8801"
 				switch form {
 				case "first":
 					segments = append(segments, "SPM|1|"+id)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -202,6 +203,7 @@ func readStream(ctx context.Context, js jetstream.JetStream, stream string, each
 		if err != nil {
 			return fmt.Errorf("read %s: %w", stream, err)
 		}
+		onbus.Message(m.Subject(), m.Headers(), m.Data())
 		if err := each(m); err != nil {
 			return err
 		}

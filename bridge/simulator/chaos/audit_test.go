@@ -17,6 +17,7 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -37,7 +38,7 @@ func newStage(t *testing.T, window time.Duration) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.close)
-	b, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 256 << 20, DedupeWindow: window})
+	b, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: broker.ListenNone, StoreMax: 256 << 20, Log: privacytest.Logger(nil), DedupeWindow: window})
 	if err != nil {
 		t.Fatal(err)
 	}

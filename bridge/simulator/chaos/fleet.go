@@ -16,6 +16,7 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // The timers of the simulated analyzers: as short as the order of the real
@@ -170,6 +171,7 @@ func (l *link) next() ([]byte, bool) {
 	defer l.mu.Unlock()
 	l.last++
 	raw := compose(l.protocol, l.id, l.last)
+	privacytest.Message(raw)
 	l.sent[simulator.DigestOf(raw)] = l.last
 	return raw, true
 }

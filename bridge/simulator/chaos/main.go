@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // natsCommand is the first argument of the harness's own nats-server.
@@ -53,7 +55,7 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], privacytest.Tee(privacytest.KindOutput, os.Stdout), privacytest.Tee(privacytest.KindOutput, os.Stderr))
 	stop()
 	os.Exit(code)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 func TestFlags(t *testing.T) {
@@ -32,7 +34,7 @@ func TestFlags(t *testing.T) {
 		switch {
 		case tt.want == "" && (err != nil || !slices.Equal(o.only, []int{1, 4}) || o.seed != 7):
 			t.Errorf("%s: got %+v, %v", tt.args, o, err)
-		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+		case tt.want != "" && (err == nil || !strings.Contains(privacytest.Error(err), tt.want)):
 			t.Errorf("%s: got %v, want an error with %s", tt.args, err, tt.want)
 		}
 	}

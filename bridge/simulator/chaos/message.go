@@ -18,20 +18,22 @@ import (
 const perMessage = 2
 
 // specimen and value of order k (from 0) of message n of an instrument.
-func specimen(instrument string, n, k int) string { return fmt.Sprintf("%s-%d-%d", instrument, n, k) }
-func value(n, k int) string                       { return fmt.Sprintf("%d.%d", n, k) }
+func specimen(instrument string, n, k int) string {
+	return fmt.Sprintf("SPCQ-%s-%d-%d", instrument, n, k)
+}
+func value(n, k int) string { return fmt.Sprintf("%d.%d", n, k) }
 
 // compose is message n of an instrument; the same number gives the same bytes.
 func compose(protocol, instrument string, n int) []byte {
 	var b bytes.Buffer
 	if protocol == "hl7" {
-		fmt.Fprintf(&b, "MSH|^~\\&|%s|BENCH|HOST|LAB|20261123083600||ORU^R01^ORU_R01|%d|P|2.5.1\rPID|1||CHAOS-%d||Test^Case\r", instrument, n, n)
+		fmt.Fprintf(&b, "MSH|^~\\&|%s|BENCH|HOST|LAB|20261123083600||ORU^R01^ORU_R01|%d|P|2.5.1\rPID|1||PATQ-%d||Quillonby^Wystanford\r", instrument, n, n)
 		for k := range perMessage {
 			fmt.Fprintf(&b, "OBR|%d||%s|GLU^Glucose^L\rOBX|1|NM|GLU^Glucose^L||%s|mmol/L|3.9-6.1|N|||F\r", k+1, specimen(instrument, n, k), value(n, k))
 		}
 		return b.Bytes()
 	}
-	fmt.Fprintf(&b, "H|\\^&|%d||%s^1.0|||||HOST||P|1|20261123083600\rP|1||CHAOS-%d||Test^Case\r", n, instrument, n)
+	fmt.Fprintf(&b, "H|\\^&|%d||%s^1.0|||||HOST||P|1|20261123083600\rP|1||PATQ-%d||Quillonby^Wystanford\r", n, instrument, n)
 	for k := range perMessage {
 		fmt.Fprintf(&b, "O|%d|%s||^^^GLU|R\rR|1|^^^GLU|%s|mmol/L|3.9^6.1|N||F\r", k+1, specimen(instrument, n, k), value(n, k))
 	}
@@ -46,7 +48,7 @@ func misattributed(m *codec.Message, instrument string) string {
 		return "parsed message names another instrument than its header"
 	}
 	for _, r := range m.Results {
-		rest, ours := strings.CutPrefix(r.Specimen, instrument+"-")
+		rest, ours := strings.CutPrefix(r.Specimen, "SPCQ-"+instrument+"-")
 		number, order, two := strings.Cut(rest, "-")
 		n, err := strconv.Atoi(number)
 		k, err2 := strconv.Atoi(order)

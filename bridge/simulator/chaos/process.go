@@ -3,10 +3,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // process is a program that the harness started and may end at any moment.
@@ -49,6 +53,10 @@ func (s *started) start(name, path string, args, env []string, log string) (*pro
 		}
 	}
 	p.cmd.Env = append(p.cmd.Env, env...)
+	before, err := out.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -61,12 +69,26 @@ func (s *started) start(name, path string, args, env []string, log string) (*pro
 	s.mu.Unlock()
 	go func() {
 		p.err = p.cmd.Wait()
+		hear(log, before)
 		s.mu.Lock()
 		delete(s.list, p)
 		s.mu.Unlock()
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// hear tells the privacy test what a process has written since it began.
+func hear(log string, since int64) {
+	f, err := os.Open(log)
+	if err != nil {
+		return // the folder is gone already
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(io.NewSectionReader(f, since, 1<<40))
+	for lines.Scan() {
+		privacytest.Text(privacytest.KindLog, lines.Text())
+	}
 }
 
 // end kills what still runs and waits for it.

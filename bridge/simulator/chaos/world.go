@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // world is what one fault is played in: a bridge on data of its own, its
@@ -69,6 +70,9 @@ func (w *world) settings(data string) []string {
 	bus := w.nats
 	if bus == nil {
 		bus = []string{"ASSAYBUS_NATS_LISTEN=none", "ASSAYBUS_DATA=" + data, "ASSAYBUS_STORE_MAX=1GiB"}
+	}
+	if privacytest.On() {
+		bus = append(bus, "ASSAYBUS_LOG_LEVEL=debug")
 	}
 	return append([]string{
 		"ASSAYBUS_INSTRUMENTS=" + w.instruments(), "ASSAYBUS_HTTP=" + w.http, "ASSAYBUS_SITE=chaos",
