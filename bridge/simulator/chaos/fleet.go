@@ -32,6 +32,9 @@ const (
 
 	calmRate  = 20.0 // messages per second
 	roughRate = 10.0
+
+	crowdSize  = 20 // connections that speak at the same moment
+	crowdEvery = 200 * time.Millisecond
 )
 
 // link is one simulated analyzer.
@@ -39,6 +42,7 @@ type link struct {
 	id, protocol string
 	calls        bool // it calls the bridge; otherwise the bridge calls it
 	rough        bool // it misbehaves
+	crowd        bool // many connections at once: their messages share fsyncs
 	address      string
 	listener     *simulator.Listener
 	ledger       *simulator.Ledger
@@ -59,7 +63,8 @@ func roughness() simulator.Chances {
 	return c
 }
 
-// fleet is eight analyzers: ASTM and HL7, calling and called, calm and rough.
+// fleet is eight analyzers: ASTM and HL7, calling and called, calm and rough;
+// and one with a crowd of connections.
 type fleet struct {
 	links []*link
 	seed  uint64
@@ -83,6 +88,12 @@ func newFleet(r *rand.Rand) (*fleet, error) {
 				f.links = append(f.links, l)
 			}
 		}
+	}
+	crowd := &link{id: "hl7crowd", protocol: "hl7", calls: true, crowd: true, ledger: simulator.NewLedger(), sent: map[simulator.Digest]int{}}
+	f.links = append(f.links, crowd)
+	if err := crowd.bind(r); err != nil {
+		f.close()
+		return nil, err
 	}
 	return f, nil
 }
@@ -128,7 +139,11 @@ func (f *fleet) writeInstruments(path string) error {
 				protocol = codec.Auto
 			}
 		}
-		fmt.Fprintf(&b, "  - {id: %s, %s: '%s', protocol: %s}\n", l.id, way, l.address, protocol)
+		fmt.Fprintf(&b, "  - {id: %s, %s: '%s', protocol: %s", l.id, way, l.address, protocol)
+		if l.crowd {
+			fmt.Fprintf(&b, ", max_connections: %d", 2*crowdSize) // those of a dead peer may be open yet
+		}
+		b.WriteString("}\n")
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o600)
 }
@@ -142,31 +157,46 @@ func (f *fleet) play() error {
 		if err != nil {
 			return err
 		}
-		i := &simulator.Instrument{
-			Name: l.id, Protocol: protocol, Next: l.next, Rate: calmRate, Ledger: l.ledger, Plan: l.plan,
-			Patience: analyzerPatience, Pause: analyzerPause, Silence: analyzerSilence,
-			Backoff: analyzerBackoff, Grace: analyzerGrace, Seed: f.seed + uint64(n),
-			Connect: simulator.Dial(l.address),
+		connections := 1
+		if l.crowd {
+			connections = crowdSize
 		}
-		if !l.calls {
-			i.Connect = l.listener.Connect
+		for c := range connections {
+			i := l.analyzer(protocol, f.seed+uint64(n*crowdSize+c))
+			f.wg.Go(func() {
+				if err := i.Run(ctx); err != nil {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					f.errs = append(f.errs, fmt.Errorf("analyzer %s: %w", l.id, err))
+				}
+			})
 		}
-		if l.rough {
-			i.Rate, i.Faults = roughRate, roughness()
-		}
-		f.wg.Go(func() {
-			if err := i.Run(ctx); err != nil {
-				f.mu.Lock()
-				defer f.mu.Unlock()
-				f.errs = append(f.errs, fmt.Errorf("analyzer %s: %w", l.id, err))
-			}
-		})
 	}
 	return nil
 }
 
+// analyzer plays one connection of the link.
+func (l *link) analyzer(protocol codec.Protocol, seed uint64) *simulator.Instrument {
+	i := &simulator.Instrument{
+		Name: l.id, Protocol: protocol, Next: l.next, Rate: calmRate, Ledger: l.ledger, Plan: l.plan,
+		Patience: analyzerPatience, Pause: analyzerPause, Silence: analyzerSilence,
+		Backoff: analyzerBackoff, Grace: analyzerGrace, Seed: seed,
+		Connect: simulator.Dial(l.address),
+	}
+	if !l.calls {
+		i.Connect = l.listener.Connect
+	}
+	if l.rough {
+		i.Rate, i.Faults = roughRate, roughness()
+	}
+	return i
+}
+
 // next composes and notes the next message.
 func (l *link) next() ([]byte, bool) {
+	if l.crowd { // all of it at the same moment
+		<-time.After(time.Until(time.Now().Truncate(crowdEvery).Add(crowdEvery)))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
