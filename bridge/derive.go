@@ -65,14 +65,14 @@ func Derive(i *Instrument, r Reception, raw []byte, sequence uint64, before ...[
 	if !continued { // by the options of now
 		r.Parts, r.More = nil, false
 	}
+	if n := len(before); n > 0 && n == len(r.Parts) {
+		r.joined = Digest(bytes.Join(append(slices.Clip(before), raw), nil))
+	}
 	if err == nil && continued {
 		var reason string
 		if whole, reason, stack, err = assemble(i, r, part, raw, before); reason != "" {
 			return fail(i, r, size(before)+len(raw), sequence, reason, err, stack)
 		}
-	}
-	if continued && part.Pointer == "" {
-		r.joined = Digest(whole)
 	}
 	var m *codec.Message
 	if err == nil {

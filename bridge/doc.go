@@ -19,6 +19,11 @@
 //	over the size limit                                | NAK, closed    | AR / CR, closed                       | counted; names instrument and limit
 //	no MSH or MSH-10 (cannot be correlated): raw, failed stored         | AR / CR, MSA-2 empty; never AA        | counted
 //	EOT or hang-up before the end: raw partial, failed incomplete       | no answer                             | counted
+//	a part of a message, more follow (DSC): raw, parsed without content | AA                                   | its last part brings the whole
+//	the last part: raw, parsed of all parts as one                      | AA                                    |
+//	continues a part that is not known: raw, failed incomplete          | AA (unparsable: reject = AE)          | counted; never joined to a guess
+//	continues a part that cannot be read now: nothing   | no answer, connection closed          | instrument repeats
+//	not continued within PartTimeout: failed incomplete | AA was given                          | counted; names the raw sequences
 //	store unhealthy when the instrument bids           | NAK to the ENQ | as "no"                               | link refusing
 //
 // One deadline, the patience, covers everything before a reply. Publishes are

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -109,6 +110,13 @@ func TestPartsUnlike(t *testing.T) {
 	p := j.call("h1")
 	j.accept(p, part("A", "1", "", "1", order("S1")), strings.Replace(part("A", "2", "1", "", value("B", "2")), "ORU^R01", "OUL^R22", 1))
 	j.want("part", "failed unparsable")
+	var raw []byte
+	for _, p := range j.in(subjects.StreamRaw) {
+		raw = append(raw, p.Body...)
+	}
+	if id := subjects.FailedID(subjects.ParsedID("main", "h1", bridge.Digest(raw)), subjects.ReasonUnparsable); j.derived()[1].failure.ID != id {
+		t.Errorf("failed under another id than it will have when it can be joined, want %s", id)
+	}
 	if f := j.derived()[1].failure; f.Field != 9 || !slices.Equal(f.Parts, []uint64{1, 2}) || !strings.Contains(f.Error, "part 2") {
 		t.Errorf("failed as %+v", f)
 	}

@@ -30,7 +30,7 @@ type Reception struct {
 	More       bool     // it is a part that another one is to continue
 	Incomplete string   // reason of lab.failed when the transmission ended early; "" = complete
 
-	joined string // digest of all parts as one, of the last part; "" = it is not joined
+	joined string // digest of all parts, one behind the other, of the last one; "" = it has none before it
 }
 
 // Digest is the sha-256 of a raw message as the headers have it.

@@ -75,7 +75,7 @@ Quirks: ` + strings.Join(all.Protocols.QuirkNames(), ", ") + `.`,
 	flags.StringVar(&f.options.Fallback, "charset-fallback", "", "charset of bytes that neither the message nor --charset explains")
 	flags.StringArrayVar(&f.options.SpecimenPath, "specimen-path", nil, "where the specimen id is, such as O.4.1 or SPM-2.1 (repeatable, first non-empty wins)")
 	flags.IntVar(&f.options.CodeComponent, "code-component", 0, "component of R.3 or OBX-3 that is the test code; 0 = by the standard")
-	flags.StringVar(&f.options.Continuation, "dsc", "hl7", "messages continued by DSC: hl7, or separate where each is complete by itself")
+	flags.StringVar(&f.options.Continuation, "dsc", "hl7", "messages continued by DSC: hl7 joins them, separate where each is complete by itself")
 	return cmd
 }
 
