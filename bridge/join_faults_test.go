@@ -18,46 +18,45 @@ import (
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// More bytes than the instrument's messages may have, and more parts than are
-// joined, are told as oversize; what follows continues nothing.
+// More bytes than the instrument's messages may have are told as oversize.
 func TestPartsOversize(t *testing.T) {
-	t.Run("bytes", func(t *testing.T) {
-		j := startJoins(t, strings.Replace(partsLab, "protocol: hl7", "protocol: hl7, max_message: 1KiB, max_frame: 240B", 1))
-		long := "NTE|1||" + strings.Repeat("x", 400)
-		p, last := j.call("h1"), part("A", "5", "4", "", long)
-		j.accept(p, part("A", "1", "", "1", order("S"), long), part("A", "2", "1", "2", long), part("A", "3", "2", "3", long), part("A", "4", "3", "4", long))
-		gets := j.gets.Load()
-		j.accept(p, last)
-		if n := j.gets.Load() - gets; n != 2 {
-			t.Errorf("%d parts were read, want 2: the message is over the limit then", n)
-		}
-		j.accept(p, last)
-		j.want("part", "part", "part", "part", "failed oversize")
-		if f := j.derived()[4].failure; f.Bytes < 1200 || !slices.Equal(f.Parts, []uint64{1, 2, 3, 4, 5}) {
-			t.Errorf("failed as %+v", f)
-		}
-	})
-	t.Run("parts", func(t *testing.T) {
-		j := startJoins(t, partsLab)
-		p := j.call("h1")
-		j.accept(p, part("A", "0", "", "p0", order("S")))
+	j := startJoins(t, strings.Replace(partsLab, "protocol: hl7", "protocol: hl7, max_message: 1KiB, max_frame: 240B", 1))
+	long := "NTE|1||" + strings.Repeat("x", 400)
+	p, last := j.call("h1"), part("A", "5", "4", "", long)
+	j.accept(p, part("A", "1", "", "1", order("S"), long), part("A", "2", "1", "2", long), part("A", "3", "2", "3", long), part("A", "4", "3", "4", long))
+	gets := j.gets.Load()
+	j.accept(p, last)
+	if n := j.gets.Load() - gets; n != 2 {
+		t.Errorf("%d parts were read, want 2: the message is over the limit then", n)
+	}
+	j.accept(p, last)
+	j.want("part", "part", "part", "part", "failed oversize")
+	if f := j.derived()[4].failure; f.Bytes < 1200 || !slices.Equal(f.Parts, []uint64{1, 2, 3, 4, 5}) {
+		t.Errorf("failed as %+v", f)
+	}
+}
+
+// The same for the number of parts, whose sequences must fit the headers that
+// JetStream takes.
+func TestPartsTooMany(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		chain := []string{part("A", "0", "", "p0", order("S"))}
 		for n := 1; n < bridge.MaxParts; n++ {
-			j.accept(p, part("A", fmt.Sprint(n), fmt.Sprint("p", n-1), fmt.Sprint("p", n), value("A", fmt.Sprint(n))))
+			chain = append(chain, part("A", fmt.Sprint(n), fmt.Sprint("p", n-1), fmt.Sprint("p", n), value("A", fmt.Sprint(n))))
 		}
-		end := fmt.Sprint("p", bridge.MaxParts-1)
-		over := part("A", "x", end, "more", value("B", "1"))
-		j.accept(p, over, over, part("A", "y", "more", "", value("B", "2")))
-		got := j.outcomes()
-		if last := got[len(got)-2:]; !slices.Equal(last, []string{"failed oversize", "failed incomplete"}) {
-			t.Errorf("ends in %v", last)
+		over := part("A", "x", fmt.Sprint("p", bridge.MaxParts-1), "more", value("B", "1"))
+		b.send(append(chain, over, over, part("A", "y", "more", "", value("B", "2")))...)
+		got := b.outcomes()
+		if last := got[len(got)-3:]; !slices.Equal(last, []string{"part", "failed oversize", "failed incomplete"}) {
+			b.t.Errorf("ends in %v", last)
 		}
-		for _, raw := range j.in(subjects.StreamRaw) {
+		for _, raw := range b.in(subjects.StreamRaw) {
 			size := 0
 			for name, value := range raw.Header {
 				size += len(name) + len(value) + 4
 			}
 			if size > 32<<10 {
-				t.Fatalf("headers of %d bytes: JetStream takes 64 KiB", size)
+				b.t.Fatalf("headers of %d bytes: JetStream takes 64 KiB", size)
 			}
 		}
 	})
