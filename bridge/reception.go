@@ -25,6 +25,7 @@ type Reception struct {
 	Peer       string   // address of the instrument
 	Quirks     []string // tolerances that the link needed for this message
 	Batch      string   // control id of the batch that the message came in; "" = none that the link saw
+	Frames     string   // how it was framed, as codec.ParseFrames reads it; "" = not noted; on the raw message only
 	Incomplete string   // reason of lab.failed when the transmission ended early; "" = complete
 }
 
@@ -89,6 +90,7 @@ func ReceptionOf(get func(name string) string) Reception {
 		Digest:     get(subjects.HeaderDigest),
 		Peer:       get(subjects.HeaderPeer),
 		Batch:      plainValue(get(subjects.HeaderBatch)),
+		Frames:     get(subjects.HeaderFrames),
 		Incomplete: get(subjects.HeaderIncomplete),
 	}
 	_, r.N, _, _ = subjects.ParseRawID(get(subjects.HeaderMsgID))

@@ -77,9 +77,12 @@ func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []b
 // keep puts the raw message into LAB_RAW.
 func (s *Store) keep(ctx context.Context, r Reception, raw []byte) (Receipt, error) {
 	id := r.rawID()
+	header := r.header(id, "assaybus.raw", "application/octet-stream")
+	if r.Frames != "" {
+		header[subjects.HeaderFrames] = r.Frames
+	}
 	return s.put(ctx, Publication{
-		Stream: subjects.StreamRaw, Subject: subjects.Raw(r.Site, r.Instrument), ID: id,
-		Header: r.header(id, "assaybus.raw", "application/octet-stream"), Body: raw,
+		Stream: subjects.StreamRaw, Subject: subjects.Raw(r.Site, r.Instrument), ID: id, Header: header, Body: raw,
 	})
 }
 

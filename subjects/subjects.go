@@ -41,6 +41,7 @@ const (
 	HeaderReplay      = "Assaybus-Replay"   // the run that published it again
 	HeaderRevision    = "Assaybus-Revision" // of this message id; a message without it is revision 1
 	HeaderPeer        = "Assaybus-Peer"
+	HeaderFrames      = "Assaybus-Frames" // of raw only: how the message was framed; codec.ParseFrames reads it
 
 	HeaderCESpecVersion = "ce-specversion"
 	HeaderCEID          = "ce-id"
