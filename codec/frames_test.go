@@ -194,3 +194,52 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+func TestFrameMarks(t *testing.T) {
+	l, err := codec.ParseFrames("1:5Xc 2:7X*2 0B 3C")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for m := range l.Marks() {
+		begin, end := m.Frame.End.Delimiters()
+		got = append(got, fmt.Sprint(m.At, begin, m.Frame.Number, end, m.Ends))
+	}
+	want := []string{"0STX1ETXfalse", "5STX1ETXtrue", "6STX2ETXfalse", "13STX2ETXtrue", "13STX3ETXfalse", "20STX3ETXtrue", "20STX-1ETBfalse", "20STX-1ETBtrue", "20-1false", "23-1true"}
+	for i, w := range want {
+		got[i] = strings.ReplaceAll(got[i], " ", "")
+		if got[i] != w {
+			t.Errorf("mark %d is %s, want %s", i+1, got[i], w)
+		}
+	}
+	for range l.Marks() {
+		break // an early end ends it
+	}
+}
+
+func TestFrameWords(t *testing.T) {
+	for list, want := range map[string]string{
+		"1:5X":     "right|",
+		"1:5Xl":    "right, in small letters|",
+		"1:5Bu":    "not looked at (quirk no-checksum)|",
+		"1:5Xn1":   "right|refused with NAK once before it was accepted",
+		"1:5Xn3r2": "right|refused with NAK 3 times before it was accepted; sent again 2 times after it was accepted: our ACK was lost",
+		"1:5Xg2":   "right|2 frames before it cut short by the next STX",
+		"8:5Xocs":  "right|its number was out of turn and accepted (quirk any-frame-number); no CR at the end of its record: the bridge added one; held more than this message",
+		"5V":       "|",
+		"5F":       "|no CR behind FS",
+		"5N":       "|no FS: the next block began",
+		"5U":       "|came without any framing",
+		"5C":       "|its end never came",
+		"5E":       "|no number and no checksum (quirk ack-every-control)",
+	} {
+		l, err := codec.ParseFrames(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := l.Runs[0].Frame
+		if got := f.Checksum() + "|" + strings.Join(f.Remarks(), "; "); got != want {
+			t.Errorf("%s: %q, want %q", list, got, want)
+		}
+	}
+}

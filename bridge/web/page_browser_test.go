@@ -194,6 +194,12 @@ func TestPageInABrowser(t *testing.T) {
 	if text := b.ask(`document.body.innerText`); !strings.Contains(text, "SPEC-0815") || !strings.Contains(text, "NCR") {
 		t.Error("the content is not shown to who asks")
 	}
+	if got := b.ask(`[...document.querySelectorAll("#frames tbody tr")].map(r => [...r.cells].slice(0, 4).map(c => c.textContent).join(" ")).join(", ")`); got != "1 1 STX … ETX 22, 2 2 STX … ETX 24, 3 3 STX … ETX 22, 4 4 STX … ETX 56, 5 5 STX … ETX 6" {
+		t.Errorf("frames: %s", got)
+	}
+	if got := b.ask(`document.querySelector("#raw tbody tr .text").textContent`); !strings.HasPrefix(got, "STX 1H|") || !strings.HasSuffix(got, "CRETX") {
+		t.Errorf("the first record with its frame is %q", got)
+	}
 	if log, err := os.ReadFile(s.audit); err != nil || strings.Count(string(log), "\n") != 1 {
 		t.Errorf("audit log %q, %v", log, err)
 	}

@@ -99,12 +99,18 @@ func snapshot(now time.Time) bridge.Snapshot {
 // LAB_PARSED.
 func (l *lab) keep(instrument, raw, incomplete string) uint64 {
 	l.t.Helper()
+	return l.keepFramed(instrument, raw, incomplete, "")
+}
+
+// keepFramed is keep with what the link noted of the frames.
+func (l *lab) keepFramed(instrument, raw, incomplete, frames string) uint64 {
+	l.t.Helper()
 	r, err := bridge.Load("i", fmt.Appendf(nil, "instruments:\n  - {id: '%s', listen: '127.0.0.1:0', dedupe: false}\n", instrument), all.Protocols)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	o, err := l.store.Receive(l.t.Context(), r.Instruments[0], bridge.Reception{
-		Site: "main", Instrument: instrument, Protocol: "astm", Session: "s1", N: 1, Digest: bridge.Digest([]byte(raw + time.Now().String())), ReceivedAt: time.Now(), Peer: "10.1.2.3:4", Quirks: []string{"no-lf"}, Incomplete: incomplete,
+		Site: "main", Instrument: instrument, Protocol: "astm", Session: "s1", N: 1, Digest: bridge.Digest([]byte(raw + time.Now().String())), ReceivedAt: time.Now(), Peer: "10.1.2.3:4", Quirks: []string{"no-lf"}, Incomplete: incomplete, Frames: frames,
 	}, []byte(raw))
 	if err != nil || o.RawSequence == 0 {
 		l.t.Fatalf("stored %+v, %v", o, err)
