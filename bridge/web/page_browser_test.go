@@ -216,6 +216,50 @@ func TestPageInABrowser(t *testing.T) {
 	b.clean()
 }
 
+// TestLiveInABrowser: the pages of an instrument and of the problems show what
+// happens without a reload, and neither focus, nor scroll position, nor what
+// is unfolded is lost by it.
+func TestLiveInABrowser(t *testing.T) {
+	s := newSession(t)
+	s.play()
+	b := newBrowser(t)
+	b.size(1280, 500)
+	const live = `document.getElementById("live").textContent === "Live"`
+	held := func() {
+		t.Helper()
+		b.ask(`(window.stays = true, window.focused = document.activeElement, window.top0 = document.activeElement.getBoundingClientRect().top, "")`)
+	}
+	kept := func(where string) {
+		t.Helper()
+		if got := b.ask(`String(window.stays === true) + (window.focused === document.activeElement && document.activeElement !== document.body) + (Math.abs(document.activeElement.getBoundingClientRect().top - window.top0) < 4) + (document.querySelector("details") ? document.querySelector("details").open : true)`); got != "truetruetruetrue" {
+			t.Errorf("%s: same page, same focus, same place, still unfolded: %s", where, got)
+		}
+	}
+
+	b.open(s.url + "/instruments/xn1000")
+	b.until(live)
+	b.click("#instrument-quality summary")
+	b.ask(`(document.querySelector("#instrument-messages tbody tr:last-child a").focus(), document.activeElement.scrollIntoView({block: "center"}), "")`)
+	held()
+	before := b.ask(`String(document.querySelectorAll("#instrument-messages tbody tr").length)`)
+	s.say("xn1000", "astm", strings.Replace(message, "0815", "0901", 1))
+	b.until(`document.querySelectorAll("#instrument-messages tbody tr").length === ` + before + ` + 1`)
+	b.until(`[...document.querySelectorAll("#instrument-links td")].some(c => c.textContent === "disconnected")`)
+	b.until(`document.querySelector("#instrument-sent dt b").textContent === "3"`)
+	kept("instrument")
+
+	b.open(s.url + "/problems")
+	b.until(live)
+	b.ask(`(document.querySelector("#problems-past li:last-child a.see").focus(), document.activeElement.scrollIntoView({block: "center"}), "")`)
+	held()
+	before = b.ask(`document.querySelectorAll("#problems-past li").length + " + 1 && document.querySelectorAll('#problems-now li').length === " + document.querySelectorAll("#problems-now li").length + " + 1"`)
+	_ = s.hold("cobas-e411", "\x05", "\x021H|\\^&|||cobas\rP|1\r\x17"+checksum("1H|\\^&|||cobas\rP|1\r\x17")+"\r\n").Close()
+	b.until(`document.querySelectorAll("#problems-past li").length === ` + before)
+	b.until(`document.title.startsWith("(" + document.getElementById("trouble").firstChild.data + ") ") && document.querySelectorAll("#problems-now li").length === Number(document.getElementById("trouble").firstChild.data)`)
+	kept("problems")
+	b.clean()
+}
+
 // pages are every page there is, content included.
 func (s *session) pages() []string {
 	return []string{"/", "/problems", "/instruments/xn1000", "/messages/2", "/login", "/gone"}
