@@ -143,7 +143,11 @@ func (b *Bus) open(ctx context.Context) error {
 			return fmt.Errorf("store folder %s: %w; restore the folder from a copy, or name an empty one, before instruments are connected", b.c.Data, reason)
 		}
 	}
-	return b.scrubNewest(ctx)
+	if err := b.scrubNewest(ctx); err != nil {
+		return err
+	}
+	_ = b.readStreams(ctx) // so that Stats has them from the beginning; the watcher says what is wrong
+	return nil
 }
 
 // Conn is the bus's connection, for core NATS: services, live views. It belongs
