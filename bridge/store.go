@@ -26,6 +26,7 @@ func NewStore(bus Publisher, patience time.Duration) *Store {
 type Outcome struct {
 	Derived     Derived
 	RawSequence uint64
+	Sequence    uint64        // of what was derived, in LAB_PARSED
 	Repeat      bool          // consumers had this message already
 	Took        time.Duration // until raw and derived were on disk
 }
@@ -69,7 +70,7 @@ func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []b
 	if err != nil {
 		return o, fmt.Errorf("keep what was derived: %w", err)
 	}
-	o.Repeat = receipt.Duplicate
+	o.Sequence, o.Repeat = receipt.Sequence, receipt.Duplicate
 	o.Took = time.Since(began)
 	return o, nil
 }

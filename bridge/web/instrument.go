@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
@@ -16,7 +17,8 @@ import (
 // tally is a counter with what it means.
 type tally struct {
 	Name, Help, Step string
-	Count            uint64
+	Count            uint64 // in all
+	Now              uint64 // since the program started
 }
 
 type instrumentPage struct {
@@ -30,6 +32,8 @@ type instrumentPage struct {
 	Messages               []Entry
 	Older                  uint64 // before which sequence the next page begins; 0 = there is none
 	Before                 uint64
+	Since                  time.Time // of what is counted
+	Bytes, Repeats         uint64
 }
 
 func (s *site) instrument(w http.ResponseWriter, r *http.Request) {
@@ -113,26 +117,28 @@ func (p *instrumentPage) read(ctx context.Context, a *Archive) error {
 }
 
 func (p *instrumentPage) tallies(c *bridge.Counters) {
+	all := c.Totals()
+	p.Since, p.Bytes, p.Repeats = all.Since, all.Bytes, all.Repeats
 	for _, e := range qualityEvents() {
-		if n := c.Events[e]; n > 0 {
-			p.Quality = append(p.Quality, tally{Name: string(e), Help: eventHelp(e), Step: e.Remedy(), Count: n})
+		if n := all.Events[e]; n > 0 {
+			p.Quality = append(p.Quality, tally{Name: string(e), Help: eventHelp(e), Step: e.Remedy(), Count: n, Now: c.Events[e]})
 		} else {
 			p.Unseen = append(p.Unseen, string(e))
 		}
 	}
 	none := func(string) string { return "" }
-	p.Kinds = tallies(c.Messages, none, none)
-	p.Failed = tallies(c.Failed, none, nextStep)
-	p.Refused = tallies(c.Refused, none, nextStep)
-	p.Quirks = tallies(c.Quirks, none, none)
-	p.Warnings = tallies(c.Warnings, func(code string) string { return codec.WarningHelp[code] }, none)
+	p.Kinds = tallies(all.Messages, c.Messages, none, none)
+	p.Failed = tallies(all.Failed, c.Failed, none, nextStep)
+	p.Refused = tallies(all.Refused, c.Refused, none, nextStep)
+	p.Quirks = tallies(all.Quirks, c.Quirks, none, none)
+	p.Warnings = tallies(all.Warnings, c.Warnings, func(code string) string { return codec.WarningHelp[code] }, none)
 }
 
 // tallies are counts, the largest first.
-func tallies(counts map[string]uint64, help, step func(string) string) []tally {
+func tallies(all, now map[string]uint64, help, step func(string) string) []tally {
 	var out []tally
-	for name, n := range counts {
-		out = append(out, tally{Name: name, Count: n, Help: help(name), Step: step(name)})
+	for name, n := range all {
+		out = append(out, tally{Name: name, Count: n, Now: now[name], Help: help(name), Step: step(name)})
 	}
 	slices.SortFunc(out, func(a, b tally) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name)) })
 	return out

@@ -81,7 +81,12 @@ func (l *logLines) await(t *testing.T, text string) map[string]any {
 
 func startServe(t *testing.T, instruments string, flags ...string) *served {
 	t.Helper()
-	folder := t.TempDir()
+	return startServeIn(t, t.TempDir(), instruments, flags...)
+}
+
+// startServeIn serves from a folder, with what an earlier one left there.
+func startServeIn(t *testing.T, folder, instruments string, flags ...string) *served {
+	t.Helper()
 	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 1000)}}
 	s.write(instruments)
 	for name, value := range map[string]string{
