@@ -15,14 +15,20 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestMain lets the test binary be the program that TestSecondSignal ends, and
-// the replay that runs beside live links.
+// TestMain lets the test binary be the program that TestSecondSignal ends, the
+// replay that runs beside live links, and the status that a signal ends.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "hold-on" {
 		holdOn()
 	}
 	if len(os.Args) > 1 && os.Args[1] == "replay" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "status" {
+		ctx, stop := interruptible(context.Background())
+		code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		stop()
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
 }
