@@ -16,7 +16,7 @@ import (
 
 // The bounds of looking back at start.
 const (
-	pastTimeout = time.Minute
+	pastTimeout = 10 * time.Minute
 	pastRead    = 1_000_000 // messages, headers only
 	pastBatch   = 5000
 )
@@ -111,6 +111,9 @@ func (a *Archive) count(ctx context.Context, part Uncounted, past map[string]bri
 	}
 	defer func() { _ = s.DeleteConsumer(context.WithoutCancel(ctx), c.CachedInfo().Name) }()
 	for left := min(c.CachedInfo().NumPending, pastRead); left > 0; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		batch, err := c.FetchNoWait(int(min(left, pastBatch)))
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", subjects.StreamParsed, err)

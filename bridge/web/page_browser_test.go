@@ -128,7 +128,7 @@ func (s *session) hold(instrument string, bytes ...string) net.Conn {
 func (s *session) play() {
 	now := time.Now().UTC().Add(-7 * time.Second).Format("20060102150405")
 	s.say("xn1000", "astm", message)
-	s.say("xn1000", "astm", "H|\\^&|||XN-1000^00-14^11001|||||||P|E1394-97|"+now+"\rP|1||PID-4712||Doe^Ann\rO|1|SPEC-0817||^^^CBC\rR|1|^^^WBC|11.20|10*3/uL|4.0-10.0|H||F||||20261123083700\rR|2|^^^RBC|4.61|10*6/uL|3.8-5.8|N||F||||20261123083700\rR|3|^^^HGB|8.9|g/dL|12.0-16.0|L||F||||20261399083700\rR|4|^^^PLT|231|10*3/uL|150-400|N||F||||20261123083700\rL|1|N\r")
+	s.stumble("xn1000", "H|\\^&|||XN-1000^00-14^11001|||||||P|E1394-97|"+now+"\rP|1||PID-4712||Doe^Ann\rO|1|SPEC-0817||^^^CBC\rR|1|^^^WBC|11.20|10*3/uL|4.0-10.0|H||F||||20261123083700\rR|2|^^^RBC|4.61|10*6/uL|3.8-5.8|N||F||||20261123083700\rR|3|^^^HGB|8.9|g/dL|12.0-16.0|L||F||||20261399083700\rR|4|^^^PLT|231|10*3/uL|150-400|N||F||||20261123083700\rL|1|N\r")
 	s.say("bc-6800", "hl7", hl7Message)
 	s.say("au480", "astm", message)
 	s.say("cobas-e411", "astm", "H|\\^&|||cobas-e411\rP|1\rQ|1|^SPEC-0900||ALL\rL|1|N\r")
@@ -147,6 +147,33 @@ func (s *session) play() {
 		past[id] = bridge.Past{Hours: h}
 	}
 	s.board.Restore(past)
+}
+
+// stumble sends a message in frames of 64 bytes over a bad link: the second
+// frame is damaged on the way, and the answer to the third gets lost.
+func (s *session) stumble(instrument, raw string) {
+	s.t.Helper()
+	said := []string{"\x05"}
+	for n := 1; raw != ""; n++ {
+		text, end := raw[:min(64, len(raw))], "\x17"
+		if raw = raw[len(text):]; raw == "" {
+			end = "\x03"
+		}
+		body := fmt.Sprint(n%8) + text + end
+		frame := "\x02" + body + checksum(body) + "\r\n"
+		switch n {
+		case 2:
+			said = append(said, "\x02"+strings.Replace(body, "|", "!", 1)+checksum(body)+"\r\n")
+		case 3:
+			said = append(said, frame)
+		}
+		said = append(said, frame)
+	}
+	c := s.hold(instrument, said...)
+	if _, err := io.WriteString(c, "\x04"); err != nil {
+		s.t.Fatal(err)
+	}
+	_ = c.Close()
 }
 
 // checksum is a frame's (LIS01-A2 §6.3.3.2).
@@ -343,18 +370,22 @@ func TestScreenshots(t *testing.T) {
 		{"overview-light", "/", "light", 1180, 830},
 		{"overview-dark", "/", "dark", 1180, 830},
 		{"overview-phone", "/", "light", 390, 844},
+		{"message-phone", "/messages/2", "dark", 390, 844},
 		{"instrument", "/instruments/xn1000", "light", 1180, 1100},
-		{"message", "/messages/2", "light", 1180, 1080},
+		{"message", "/messages/2", "light", 1180, 1560},
 		{"problems", "/problems", "light", 1180, 560},
 	} {
 		b.theme(shot.theme)
 		b.size(shot.width, shot.height)
 		b.open(s.url + shot.path)
 		switch shot.path {
-		case "/":
+		case "/", "/problems", "/instruments/xn1000":
 			b.until(`document.getElementById("live").textContent === "Live"`)
 		case "/messages/2":
 			s.shown(b)
+			if shot.width < 600 {
+				b.ask(`(document.querySelector("#raw").closest("section").scrollIntoView(), "")`)
+			}
 		}
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
