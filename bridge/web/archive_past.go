@@ -17,7 +17,7 @@ import (
 // The bounds of looking back at start.
 const (
 	pastTimeout = 10 * time.Minute
-	pastRead    = 1_000_000 // messages, headers only
+	pastRead    = 10_000_000 // messages, headers only
 	pastBatch   = 5000
 )
 
@@ -101,11 +101,11 @@ func (a *Archive) count(ctx context.Context, part Uncounted, past map[string]bri
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", subjects.StreamParsed, err)
 	}
-	ids := make(map[string]string, len(past)) // by token
+	ids := make(map[string]string, len(past)) // by site and instrument of the subject
 	for id := range past {
-		ids[subjects.Token(id)] = id
+		ids[subjects.Token(a.site)+"."+subjects.Token(id)] = id
 	}
-	c, err := s.CreateConsumer(ctx, a.consumer(part))
+	c, err := s.CreateConsumer(ctx, consumer(part))
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", subjects.StreamParsed, err)
 	}
@@ -125,8 +125,11 @@ func (a *Archive) count(ctx context.Context, part Uncounted, past map[string]bri
 			if err != nil || at.Sequence.Stream > part.To || m.Headers().Get(subjects.HeaderReplay) != "" {
 				continue
 			}
-			token := strings.SplitN(m.Subject(), ".", 5)
-			id, ours := ids[token[3]]
+			token := strings.SplitN(m.Subject(), ".", 5) // lab, parsed or failed, site, instrument, kind or reason
+			if len(token) < 5 {
+				continue
+			}
+			id, ours := ids[token[2]+"."+token[3]]
 			if !ours || at.Sequence.Stream <= part.Counted[id] {
 				continue
 			}
@@ -147,11 +150,12 @@ func (a *Archive) count(ctx context.Context, part Uncounted, past map[string]bri
 	return nil
 }
 
-// consumer reads the headers of a part, or of the last day.
-func (a *Archive) consumer(part Uncounted) jetstream.ConsumerConfig {
-	site := subjects.Token(a.site)
+// consumer reads the headers of a part, or of the last day. It has no filter:
+// with one the server searches its index anew for every message, which costs
+// more than to read what is not ours.
+func consumer(part Uncounted) jetstream.ConsumerConfig {
 	c := jetstream.ConsumerConfig{
-		FilterSubjects: []string{"lab.parsed." + site + ".>", "lab.failed." + site + ".>"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: part.From + 1,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: part.From + 1,
 		AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true, MemoryStorage: true, InactiveThreshold: consumerAge, Replicas: 1,
 	}
 	if !part.Known {
