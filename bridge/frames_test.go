@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
@@ -69,5 +70,24 @@ func TestFramesTravelWithRaw(t *testing.T) {
 		if !bytes.Equal(again.Body, parsed[n].Body) || fmt.Sprint(again.Header) != fmt.Sprint(parsed[n].Header) {
 			t.Errorf("replay derives\n%s %v\nlive derived\n%s %v", again.Body, again.Header, parsed[n].Body, parsed[n].Header)
 		}
+	}
+}
+
+// A message that only the list of its frames makes too large for the bus is
+// kept without the list.
+func TestFramesAreNoReasonToRefuse(t *testing.T) {
+	b := &bus{fail: func(_ int, p bridge.Publication) error {
+		if p.Header[subjects.HeaderFrames] != "" {
+			return bridge.ErrTooLarge
+		}
+		return nil
+	}}
+	r := bridge.Reception{Site: "main", Instrument: "a1", Protocol: "lines", Session: "s", N: 1, Digest: "d", Frames: "3U"}
+	i := registry(t, oneInstrument).Instruments[0]
+	if _, err := bridge.NewStore(b, time.Second).Receive(t.Context(), i, r, []byte("WBC")); err != nil {
+		t.Fatal(err)
+	}
+	if raw := b.in(subjects.StreamRaw); len(raw) != 1 || string(raw[0].Body) != "WBC" {
+		t.Errorf("kept %+v", raw)
 	}
 }

@@ -82,9 +82,13 @@ func (s *Store) keep(ctx context.Context, r Reception, raw []byte) (Receipt, err
 	if r.Frames != "" {
 		header[subjects.HeaderFrames] = r.Frames
 	}
-	return s.put(ctx, Publication{
-		Stream: subjects.StreamRaw, Subject: subjects.Raw(r.Site, r.Instrument), ID: id, Header: header, Body: raw,
-	})
+	p := Publication{Stream: subjects.StreamRaw, Subject: subjects.Raw(r.Site, r.Instrument), ID: id, Header: header, Body: raw}
+	receipt, err := s.put(ctx, p)
+	if errors.Is(err, ErrTooLarge) && r.Frames != "" { // the message matters, not how it was framed
+		delete(header, subjects.HeaderFrames)
+		receipt, err = s.put(ctx, p)
+	}
+	return receipt, err
 }
 
 // shrink derives again without the generic records, when the parsed message
