@@ -92,6 +92,9 @@ func (l FrameList) Frames() int {
 // MaxFrameText bounds a list of frames in bytes.
 const MaxFrameText = 2 << 10
 
+// usualFrameText holds the list of a usual message.
+const usualFrameText = 128
+
 // frameTail is the room that the end of a list needs: " +" and two numbers.
 const frameTail = 2 + 2*maxDigits + 1
 
@@ -235,6 +238,9 @@ func (l *FrameLog) fold() {
 func (l *FrameLog) write() {
 	if l.run.Count == 0 {
 		return
+	}
+	if l.text == nil {
+		l.text = make([]byte, 0, usualFrameText)
 	}
 	before := len(l.text)
 	if before > l.from {
