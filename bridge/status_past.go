@@ -124,15 +124,19 @@ func (b *Board) Restore(past map[string]Past) {
 	}
 }
 
+// keptFor is how long an instrument that is not in the file is remembered.
+const keptFor = 30 * 24 * time.Hour
+
 // Kept is all that is worth to be known after a restart, by instrument: what
 // Restore takes.
-func (b *Board) Kept() map[string]Past {
+func (b *Board) Kept(now time.Time) map[string]Past {
 	b.mu.Lock()
 	kept := maps.Clone(b.past)
 	b.mu.Unlock()
 	if kept == nil {
 		kept = make(map[string]Past)
 	}
+	maps.DeleteFunc(kept, func(_ string, p Past) bool { return now.Sub(later(p.LastContact, p.LastMessage)) > keptFor })
 	for id, s := range b.rows() {
 		kept[id] = s.kept()
 	}

@@ -48,7 +48,7 @@ func TestKeptOverRestarts(t *testing.T) {
 	if want.Messages["result"] != 2 || bridge.Total(want.Failed) != 1 || want.Bytes == 0 || want.Since.IsZero() {
 		t.Fatalf("totals %+v", want)
 	}
-	kept := w.board.Kept()
+	kept := w.board.Kept(time.Now())
 	if kept["a1"].Counted == 0 {
 		t.Error("what is counted is not said")
 	}
@@ -75,7 +75,7 @@ func TestKeptOverRestarts(t *testing.T) {
 		if c.Hours.Last(now, 2) != 2 || c.Problems.Last(now, 2) != 1 || c.LastProblem.IsZero() || !c.LastMessage.Equal(live.LastMessage) || c.Attention(now) == "" {
 			t.Errorf("restart %d: %+v", restart, c)
 		}
-		kept = w.board.Kept()
+		kept = w.board.Kept(time.Now())
 	}
 }
 
@@ -101,7 +101,29 @@ func TestRestoreInParts(t *testing.T) {
 	if *c.Skew != slow || c.Problems.Last(now, 2) != 2 || !c.LastMessage.Equal(now.Add(-time.Minute)) {
 		t.Errorf("counters %+v", c)
 	}
-	if kept := w.board.Kept(); kept["a1"].Counted != 9 || kept["later"].Totals.Messages["result"] != 3 {
+	if kept := w.board.Kept(time.Now()); kept["a1"].Counted != 9 || kept["later"].Totals.Messages["result"] != 3 {
 		t.Errorf("kept %+v", kept)
+	}
+	if kept := w.board.Kept(now.Add(40 * 24 * time.Hour)); len(kept) != 1 || kept["a1"].Counted != 9 {
+		t.Errorf("forty days later %+v is kept, want what is in the instruments file", kept)
+	}
+}
+
+// An instrument that leaves the file and comes back has its counts again.
+func TestAnInstrumentComesBack(t *testing.T) {
+	w := start(t, callsUs)
+	w.call("a1").say(t, "WBC", "+")
+	before := w.counters("a1")
+	want := before.Totals()
+	for _, text := range []string{"instruments:\n  - {id: other, listen: '127.0.0.1:0', protocol: lines}\n", callsUs} {
+		if err := w.server.Apply(t.Context(), registry(t, text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "it is listened for again", func() bool { return w.server.Addr("a1") != nil })
+	w.call("a1")
+	c := w.counters("a1")
+	if got := c.Totals(); got.Messages["result"] != 1 || !got.Since.Equal(want.Since) || c.Hours.Last(time.Now(), 2) != 1 {
+		t.Errorf("totals %+v, want %+v", got, want)
 	}
 }

@@ -125,7 +125,8 @@ func (p *page) parsed() uint64 {
 // write writes the counters down; everything up to from is in them.
 func (p *page) write(from uint64) {
 	s := p.service
-	k := checkpoint{Schema: checkpointSchema, At: time.Now().UTC(), Site: s.config.Site, Created: p.mark.Created, From: from, Instruments: s.board.Kept()}
+	now := time.Now()
+	k := checkpoint{Schema: checkpointSchema, At: now.UTC(), Site: s.config.Site, Created: p.mark.Created, From: from, Instruments: s.board.Kept(now)}
 	if err := k.write(s.config.Data); err != nil {
 		s.log.Warn("the counters are not written down; after a restart those of the last day are read from the bus", "error", err)
 	}
