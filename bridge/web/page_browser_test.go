@@ -146,6 +146,9 @@ func TestPhone(t *testing.T) {
 	if got := b.ask(wide); !strings.HasPrefix(got, "false") {
 		t.Errorf("the content scrolls sideways: %s", got)
 	}
+	if got := b.ask(`[...document.querySelectorAll("#frames td:not(.nil), #raw .text")].filter(c => c.getBoundingClientRect().right > innerWidth).map(c => c.textContent).join("\n")`); got != "" {
+		t.Errorf("of the frames and of raw one must look for what happened: %s", got)
+	}
 }
 
 // axe-core finds nothing serious, in both themes and on a phone.
