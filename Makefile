@@ -72,9 +72,10 @@ $(AXE):
 	touch $@
 
 .PHONY: alerts
-alerts: ## The alert rules, by Prometheus' own checker
+alerts: ## The alert rules and the dashboard's expressions, by Prometheus' own checker
 	@command -v promtool >/dev/null || { echo "the alert rules are checked by promtool and there is none: apt-get install prometheus" >&2; exit 1; }
 	promtool check rules bridge/web/alerts/*.rules.yml
+	CGO_ENABLED=0 go test -count=1 -tags promtool -run '^TestPromtool' ./bridge/web
 
 .PHONY: postgres
 postgres: needs-cc ## The tests that run a PostgreSQL server of their own

@@ -31,6 +31,7 @@ type conn struct {
 	messages int       // received, complete or not
 	quirks   []string  // noted for the message in progress
 	batch    string    // of the message in progress
+	frames   string    // of the message in progress
 	pending  []byte    // read but not used: the next Read returns them
 	spoke    bool      // anything was ever received
 	first    [64]byte  // the only read buffer of a silent connection
@@ -273,14 +274,17 @@ func (c *conn) Quirk(name string) {
 // Batch notes in which batch the message in progress came.
 func (c *conn) Batch(id string) { c.batch = id }
 
+// Frames notes how the message in progress was framed.
+func (c *conn) Frames(list []byte) { c.frames = string(list) }
+
 // reception begins the record of one message.
 func (c *conn) reception(raw []byte) Reception {
 	c.messages++
 	r := Reception{
 		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
-		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks, Batch: c.batch,
+		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks, Batch: c.batch, Frames: c.frames,
 	}
-	c.quirks, c.batch = nil, ""
+	c.quirks, c.batch, c.frames = nil, "", ""
 	return r
 }
 

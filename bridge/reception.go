@@ -28,6 +28,7 @@ type Reception struct {
 	Batch      string   // control id of the batch that the message came in; "" = none that the link saw
 	Parts      []uint64 // raw sequences of the parts before this one, when it continues them
 	More       bool     // it is a part that another one is to continue
+	Frames     string   // how it was framed, as codec.ParseFrames reads it; "" = not noted; on the raw message only
 	Incomplete string   // reason of lab.failed when the transmission ended early; "" = complete
 
 	joined string // digest of all parts, one behind the other, of the last one; "" = it has none before it
@@ -102,6 +103,7 @@ func ReceptionOf(get func(name string) string) Reception {
 		Batch:      plainValue(get(subjects.HeaderBatch)),
 		Parts:      parseParts(get(subjects.HeaderParts)),
 		More:       get(subjects.HeaderPart) == subjects.PartMore,
+		Frames:     get(subjects.HeaderFrames),
 		Incomplete: get(subjects.HeaderIncomplete),
 	}
 	_, r.N, _, _ = subjects.ParseRawID(get(subjects.HeaderMsgID))

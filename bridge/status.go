@@ -51,10 +51,15 @@ type Counters struct {
 	Problems    History       `json:"problems"`              // messages failed or refused
 	Ack         Latency       `json:"ack"`                   // from a message's last byte to our positive answer
 	Stored      Latency       `json:"stored"`                // until raw and derived were on disk
+	// Before is what was counted before the program started, as far as it is
+	// known; nil = nothing is. The counters above are those since.
+	Before *Totals `json:"before,omitempty"`
 	// Skew is how far the instrument's clock is ahead of ours, in seconds, as
 	// its last message said (H.14, MSH-7) against the receipt. A message that
 	// waited in the instrument looks like a clock that is behind.
 	Skew *float64 `json:"skew,omitempty"`
+
+	counted uint64 // the highest sequence in LAB_PARSED that is counted
 }
 
 // The reasons of Counters.Refused.
@@ -142,6 +147,12 @@ func (b *Board) status(i *Instrument) *status {
 func (b *Board) forget(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if s := b.all[id]; s != nil { // it may come back
+		if b.past == nil {
+			b.past = make(map[string]Past)
+		}
+		b.past[id] = s.kept()
+	}
 	delete(b.all, id)
 }
 
@@ -196,36 +207,11 @@ func (s *status) snapshot() Counters {
 	c := s.c
 	c.Messages, c.Failed, c.Refused = maps.Clone(c.Messages), maps.Clone(c.Failed), maps.Clone(c.Refused)
 	c.Events, c.Quirks, c.Warnings = maps.Clone(c.Events), maps.Clone(c.Quirks), maps.Clone(c.Warnings)
+	if c.Before != nil {
+		before := c.Before.clone()
+		c.Before = &before
+	}
 	c.Ack.Counts, c.Stored.Counts = slices.Clone(c.Ack.Counts), slices.Clone(c.Stored.Counts)
 	c.settle(time.Now())
 	return c
-}
-
-// Past is what is known of an instrument from before the program started.
-type Past struct {
-	LastContact, LastMessage time.Time
-	Hours                    History
-}
-
-// Restore adds what the streams tell of the time before to the rows of
-// instruments, by id: now, or when the row is made.
-func (b *Board) Restore(past map[string]Past) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.past = past
-	for id, s := range b.all {
-		if p, ok := past[id]; ok {
-			s.update(func(c *Counters) { c.restore(p) })
-		}
-	}
-}
-
-func (c *Counters) restore(p Past) {
-	if p.LastContact.After(c.LastContact) {
-		c.LastContact = p.LastContact
-	}
-	if p.LastMessage.After(c.LastMessage) {
-		c.LastMessage = p.LastMessage
-	}
-	c.Hours.merge(p.Hours)
 }

@@ -13,6 +13,7 @@ func (c *conn) count(r Reception, o Outcome, size int) {
 		now := time.Now()
 		s.LastMessage, s.LastContact = now, now
 		s.Bytes += uint64(size)
+		s.counted = max(s.counted, o.Sequence)
 		s.Stored.observe(o.Took)
 		switch {
 		case o.Repeat:

@@ -149,28 +149,6 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestRestoreAddsWhatWasBefore(t *testing.T) {
-	w := start(t, callsUs)
-	w.call("a1").say(t, "WBC", "+")
-	now := time.Now()
-	var before bridge.History
-	before.Add(now.Add(-2*time.Hour), 5)
-	w.board.Restore(map[string]bridge.Past{
-		"a1":   {LastContact: now.Add(-time.Hour), LastMessage: now.Add(-time.Hour), Hours: before},
-		"gone": {LastContact: now},
-	})
-	c := w.counters("a1")
-	if got := c.Hours.Last(now, 24); got != 6 {
-		t.Errorf("%d messages, want those of before and now", got)
-	}
-	if now.Sub(c.LastMessage) > time.Minute {
-		t.Error("an older message hides the newer one")
-	}
-	if len(w.board.Snapshot()) != 1 {
-		t.Error("an instrument that is not in the file came back")
-	}
-}
-
 func TestLatencyQuantile(t *testing.T) {
 	l := bridge.Latency{Counts: make([]uint64, len(bridge.LatencyBounds())+1), Count: 100}
 	if (bridge.Latency{}).Quantile(0.5) != 0 {

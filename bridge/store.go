@@ -26,6 +26,7 @@ func NewStore(bus Publisher, patience time.Duration) *Store {
 type Outcome struct {
 	Derived     Derived
 	RawSequence uint64
+	Sequence    uint64        // of what was derived, in LAB_PARSED
 	Repeat      bool          // consumers had this message already
 	Took        time.Duration // until raw and derived were on disk
 }
@@ -69,7 +70,7 @@ func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []b
 	if err != nil {
 		return o, fmt.Errorf("keep what was derived: %w", err)
 	}
-	o.Repeat = receipt.Duplicate
+	o.Sequence, o.Repeat = receipt.Sequence, receipt.Duplicate
 	o.Took = time.Since(began)
 	return o, nil
 }
@@ -77,10 +78,17 @@ func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []b
 // keep puts the raw message into LAB_RAW.
 func (s *Store) keep(ctx context.Context, r Reception, raw []byte) (Receipt, error) {
 	id := r.rawID()
-	return s.put(ctx, Publication{
-		Stream: subjects.StreamRaw, Subject: subjects.Raw(r.Site, r.Instrument), ID: id,
-		Header: r.header(id, "assaybus.raw", "application/octet-stream"), Body: raw,
-	})
+	header := r.header(id, "assaybus.raw", "application/octet-stream")
+	if r.Frames != "" {
+		header[subjects.HeaderFrames] = r.Frames
+	}
+	p := Publication{Stream: subjects.StreamRaw, Subject: subjects.Raw(r.Site, r.Instrument), ID: id, Header: header, Body: raw}
+	receipt, err := s.put(ctx, p)
+	if errors.Is(err, ErrTooLarge) && r.Frames != "" { // the message matters, not how it was framed
+		delete(header, subjects.HeaderFrames)
+		receipt, err = s.put(ctx, p)
+	}
+	return receipt, err
 }
 
 // shrink derives again without the generic records, when the parsed message

@@ -86,6 +86,15 @@ func NoteBatch(host Host, id string) {
 	}
 }
 
+// Framer is what a Host may also be: it is told how a message was framed,
+// which its bytes do not say.
+type Framer interface {
+	// Frames is called before each Receive, and each Incomplete that is not
+	// too large, with the list that [ParseFrames] reads. list is not kept
+	// after the return.
+	Frames(list []byte)
+}
+
 // Event is something that a link counts. The names are the label values of
 // the metrics.
 type Event string

@@ -38,11 +38,12 @@ const (
 	HeaderRawSequence = "Assaybus-Raw-Sequence"
 	HeaderQuirks      = "Assaybus-Quirks"
 	HeaderBatch       = "Assaybus-Batch"
-	HeaderParts       = "Assaybus-Parts" // raw sequences of the parts before this one of a continued message: 41,42
-	HeaderPart        = "Assaybus-Part"  // PartMore on a part that has more to follow
+	HeaderParts       = "Assaybus-Parts"    // raw sequences of the parts before this one of a continued message: 41,42
+	HeaderPart        = "Assaybus-Part"     // PartMore on a part that has more to follow
 	HeaderReplay      = "Assaybus-Replay"   // the run that published it again
 	HeaderRevision    = "Assaybus-Revision" // of this message id; a message without it is revision 1
 	HeaderPeer        = "Assaybus-Peer"
+	HeaderFrames      = "Assaybus-Frames" // of raw only: how the message was framed; codec.ParseFrames reads it
 
 	HeaderCESpecVersion = "ce-specversion"
 	HeaderCEID          = "ce-id"

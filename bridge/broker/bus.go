@@ -154,7 +154,11 @@ func (b *Bus) open(ctx context.Context) error {
 		}
 	}
 	b.stage()
-	return b.scrubNewest(ctx)
+	if err := b.scrubNewest(ctx); err != nil {
+		return err
+	}
+	_ = b.readStreams(ctx) // so that Stats has them from the beginning; the watcher says what is wrong
+	return nil
 }
 
 // stage has batches collected in memory, see [embedded.stage].

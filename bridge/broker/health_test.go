@@ -156,3 +156,20 @@ func TestRepeatedTextsAreSaidOncePerMinute(t *testing.T) {
 		}
 	}
 }
+
+// The streams are known from the beginning: /readyz and the page do not wait
+// for the watcher's first look.
+func TestStatsFromTheBeginning(t *testing.T) {
+	c := config(t)
+	b := open(t, c)
+	for range 3 {
+		if got := b.Stats(); len(got) != 3 || got[2].Stream != subjects.StreamRaw {
+			t.Fatalf("right after Open the streams are %+v", got)
+		}
+	}
+	publish(t, b, raw(1))
+	shut(t, b)
+	if got := open(t, c).Stats(); len(got) != 3 || got[2].Messages != 1 {
+		t.Errorf("right after the second Open %+v, want the message of before", got)
+	}
+}

@@ -154,7 +154,7 @@ func TestTally(t *testing.T) {
 			return 6
 		}
 		var wg sync.WaitGroup
-		i := &simulator.Instrument{Name: "test", Next: source(30), Ledger: tally, Connect: b.dial(&wg), Protocol: link{}}
+		i := &simulator.Instrument{Name: "test", Next: source(30), Ledger: tally, Connect: b.dial(&wg), Protocol: link{}, Log: privacytest.Logger(nil)}
 		err := i.Run(t.Context())
 		wg.Wait()
 		totals := tally.Totals()

@@ -21,7 +21,7 @@ func TestTokenIsAskedFor(t *testing.T) {
 	bearer := func(given string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+given); r.Header.Del("Accept") }
 	}
-	for _, path := range []string{"/", "/metrics", "/api/snapshot", "/live", "/problems", "/instruments/xn1000", "/messages/1"} {
+	for _, path := range []string{"/", "/metrics", "/api/snapshot", "/live", "/problems", "/problems/live", "/instruments/xn1000", "/instruments/xn1000/live", "/messages/1"} {
 		code, _, header := l.ask(http.MethodGet, path)
 		if code != http.StatusSeeOther || header.Get("Location") != "/login" {
 			t.Errorf("%s answers a browser %d", path, code)

@@ -12,36 +12,76 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// known is every series that /metrics has.
-func known(t *testing.T) map[string]bool {
+// known is every series that /metrics has, with its labels.
+func known(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	l := newLab(t)
 	code, body, _ := l.ask(http.MethodGet, "/metrics")
 	if code != http.StatusOK {
 		t.Fatalf("/metrics answers %d", code)
 	}
-	names := make(map[string]bool)
-	for _, m := range regexp.MustCompile(`(?m)^(assaybus_[a-z_]+)`).FindAllStringSubmatch(body, -1) {
-		names[m[1]] = true
+	series := map[string]map[string]bool{"up": {}}
+	for _, m := range regexp.MustCompile(`(?m)^(assaybus_[a-z_]+)(?:{(.*)})? `).FindAllStringSubmatch(body, -1) {
+		labels := map[string]bool{"job": true, "instance": true} // Prometheus adds these
+		for _, label := range regexp.MustCompile(`([a-z_]+)="`).FindAllStringSubmatch(m[2], -1) {
+			labels[label[1]] = true
+		}
+		series[m[1]] = labels
 	}
-	return names
+	return series
 }
 
-// checkExpression wants an expression of known metrics whose brackets match.
-func checkExpression(t *testing.T, where, expr string, names map[string]bool) {
+// checkExpression wants an expression of known series, asked for by labels
+// that they have; promtool checks that it parses (make alerts).
+func checkExpression(t *testing.T, where, expr string, series map[string]map[string]bool) {
 	t.Helper()
-	found := regexp.MustCompile(`assaybus_[a-z_]+`).FindAllString(expr, -1)
-	if len(found) == 0 && !strings.HasPrefix(expr, "up{") {
-		t.Errorf("%s asks for no metric of ours: %s", where, expr)
+	for _, fault := range faults(expr, series) {
+		t.Errorf("%s: %s", where, fault)
 	}
-	for _, name := range found {
-		if !names[name] {
-			t.Errorf("%s: /metrics has no %s", where, name)
+}
+
+func faults(expr string, series map[string]map[string]bool) (out []string) {
+	found := regexp.MustCompile(`\b(assaybus_[a-z_]+|up)\b(?:{([^}]*)})?`).FindAllStringSubmatch(expr, -1)
+	if len(found) == 0 {
+		out = append(out, "it asks for no metric of ours: "+expr)
+	}
+	some := map[string]bool{"le": true}
+	for _, m := range found {
+		labels, there := series[m[1]]
+		if !there {
+			out = append(out, "/metrics has no "+m[1])
+		}
+		for label := range labels {
+			some[label] = true
+		}
+		for _, label := range regexp.MustCompile(`([a-z_]+)(?:=~|!~|!=|=)"`).FindAllStringSubmatch(m[2], -1) {
+			if m[1] != "up" && !labels[label[1]] {
+				out = append(out, m[1]+" has no label "+label[1])
+			}
 		}
 	}
-	for _, pair := range []string{"()", "[]", "{}"} {
-		if strings.Count(expr, pair[:1]) != strings.Count(expr, pair[1:]) {
-			t.Errorf("%s: %s do not match in %s", where, pair, expr)
+	for _, by := range regexp.MustCompile(`\bby \(([^)]*)\)`).FindAllStringSubmatch(expr, -1) {
+		for label := range strings.SplitSeq(by[1], ",") {
+			if label = strings.TrimSpace(label); !some[label] {
+				out = append(out, "nothing in it has the label "+label)
+			}
+		}
+	}
+	return out
+}
+
+func TestExpressionsAreChecked(t *testing.T) {
+	series := map[string]map[string]bool{"assaybus_x_total": {"instrument": true}}
+	for expr, want := range map[string]bool{
+		`sum by (instrument) (rate(assaybus_x_total{instrument=~"a|b"}[5m]))`: true,
+		`assaybus_y_total`:                     false,
+		`rate(other_total[5m])`:                false,
+		`assaybus_x_total{kind="a"}`:           false,
+		`sum by (reason) (assaybus_x_total)`:   false,
+		`sum by (instrument, reason) (up > 0)`: false,
+	} {
+		if got := faults(expr, series); (len(got) == 0) != want {
+			t.Errorf("%s: %q", expr, got)
 		}
 	}
 }
@@ -87,27 +127,39 @@ func TestAlertRules(t *testing.T) {
 	}
 }
 
-func TestDashboard(t *testing.T) {
+// dashboard is what the tests look at in the file.
+type dashboard struct {
+	UID, Title    string
+	SchemaVersion int
+	Panels        []struct {
+		ID          int
+		Type, Title string
+		GridPos     struct{ X, Y, W, H int }
+		Targets     []struct{ Expr, RefID, LegendFormat string }
+	}
+	Templating struct {
+		List []struct {
+			Name, Type string
+			Query      any
+		}
+	}
+}
+
+func readDashboard(t *testing.T) dashboard {
+	t.Helper()
 	text, err := os.ReadFile("alerts/dashboard.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var board struct {
-		UID, Title    string
-		SchemaVersion int
-		Panels        []struct {
-			ID          int
-			Type, Title string
-			GridPos     struct{ X, Y, W, H int }
-			Targets     []struct{ Expr, RefID string }
-		}
-		Templating struct {
-			List []struct{ Name string }
-		}
-	}
+	var board dashboard
 	if err := json.Unmarshal(text, &board); err != nil {
 		t.Fatal(err)
 	}
+	return board
+}
+
+func TestDashboard(t *testing.T) {
+	board := readDashboard(t)
 	if board.UID == "" || board.Title == "" || board.SchemaVersion == 0 || len(board.Panels) == 0 {
 		t.Errorf("not a dashboard: %+v", board)
 	}
@@ -119,6 +171,9 @@ func TestDashboard(t *testing.T) {
 		ids[p.ID] = true
 		for _, target := range p.Targets {
 			checkExpression(t, p.Title, target.Expr, names)
+			for _, label := range regexp.MustCompile(`{{(.*?)}}`).FindAllStringSubmatch(target.LegendFormat, -1) {
+				checkExpression(t, p.Title, "sum by ("+label[1]+") ("+target.Expr+")", names)
+			}
 			for _, m := range regexp.MustCompile(`\$([a-z]+)`).FindAllStringSubmatch(target.Expr, -1) {
 				found := false
 				for _, v := range board.Templating.List {
@@ -128,6 +183,21 @@ func TestDashboard(t *testing.T) {
 					t.Errorf("%s: variable %s is not there", p.Title, m[1])
 				}
 			}
+		}
+	}
+}
+
+// The variables ask for series that are there.
+func TestDashboardVariables(t *testing.T) {
+	names := known(t)
+	for _, v := range readDashboard(t).Templating.List {
+		if v.Type != "query" {
+			continue
+		}
+		query, _ := v.Query.(map[string]any)["query"].(string)
+		m := regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`).FindStringSubmatch(query)
+		if m == nil || !names[m[1]][m[2]] {
+			t.Errorf("%s: %s", v.Name, query)
 		}
 	}
 }

@@ -92,13 +92,13 @@ func (a *Archive) Entry(ctx context.Context, sequence uint64) (Entry, error) {
 	return a.get(ctx, subjects.StreamParsed, sequence)
 }
 
-// RawMessage is the message that e was derived from, as it was sent.
-func (a *Archive) RawMessage(ctx context.Context, e Entry) ([]byte, error) {
+// RawMessage is the message that e was derived from: the body is as it was
+// sent.
+func (a *Archive) RawMessage(ctx context.Context, e Entry) (Entry, error) {
 	if e.Raw == 0 {
-		return nil, ErrGone
+		return Entry{}, ErrGone
 	}
-	raw, err := a.get(ctx, subjects.StreamRaw, e.Raw)
-	return raw.Body, err
+	return a.get(ctx, subjects.StreamRaw, e.Raw)
 }
 
 // Message decodes the body of a parsed message.

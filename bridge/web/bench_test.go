@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/bridge/web"
 	"github.com/assaybus/assaybus/subjects"
 )
 
@@ -91,19 +92,29 @@ func BenchmarkPages(b *testing.B) {
 			}
 		})
 	}
-	b.Run("start", func(b *testing.B) { // looking back over the day at start, in the background
-		ids := make([]string, benchInstruments)
-		for i := range ids {
-			ids[i] = fmt.Sprintf("analyzer-%03d", i)
+	// Looking back at start, in the background: over the day when there are no
+	// counts, over two minutes of a busy laboratory when there are.
+	for name, behind := range map[string]uint64{"start-without-counts": 0, "start": 12_000} {
+		b.Run(name, func(b *testing.B) { benchPast(b, l, behind) })
+	}
+}
+
+func benchPast(b *testing.B, l *lab, behind uint64) {
+	ids := make([]string, benchInstruments)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("analyzer-%03d", i)
+	}
+	for b.Loop() {
+		mark, err := l.archive.Mark(context.Background())
+		if err != nil {
+			b.Fatal(err)
 		}
-		for b.Loop() {
-			mark, err := l.archive.Mark(context.Background())
-			if err != nil {
-				b.Fatal(err)
-			}
-			if past, err := l.archive.Past(context.Background(), ids, mark); err != nil || past[ids[0]].Hours.Last(time.Now(), 24) == 0 {
-				b.Fatal(err)
-			}
+		part := web.Uncounted{To: mark.Sequence}
+		if behind > 0 {
+			part.Known, part.From = true, mark.Sequence-behind
 		}
-	})
+		if past, err := l.archive.Past(context.Background(), ids, part); err != nil || past[ids[0]].Hours.Last(time.Now(), 24) == 0 {
+			b.Fatal(err)
+		}
+	}
 }

@@ -23,6 +23,7 @@ type messagePage struct {
 	Message  *codec.Message
 	Tree     []node
 	Raw      rawView
+	Frames   framesView
 	RawGone  string // why raw is not there
 	Warnings []warned
 }
@@ -88,7 +89,8 @@ func (p *messagePage) load(ctx context.Context, a *Archive) error {
 	case err != nil:
 		return err
 	default:
-		p.Raw = viewRaw(raw)
+		p.Frames = viewFrames(raw.Reception.Frames, len(raw.Body))
+		p.Raw = viewRaw(raw.Body, p.Frames)
 	}
 	if p.Failure != nil {
 		return nil
@@ -119,7 +121,7 @@ func (s *site) download(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="raw-%d.bin"`, p.Entry.Raw))
-	_, _ = w.Write(raw) // the peer may be gone
+	_, _ = w.Write(raw.Body) // the peer may be gone
 }
 
 // audited writes the view down; without that nothing is shown.

@@ -3,7 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -115,33 +115,17 @@ func (s *site) overview(w http.ResponseWriter, r *http.Request) {
 	s.page(w, http.StatusOK, "overview", s.overviewOf(s.Snapshot(), q.Get("q"), q.Get("state"), q.Get("sort")))
 }
 
-// update is what the live view sends: pieces of the page as they stand now.
-type update struct {
-	Rows    []string `json:"rows"`
-	Summary string   `json:"summary"`
-	Store   string   `json:"store"`
-	Trouble int      `json:"trouble"`
-}
-
-// frame renders an update; the browser sorts and filters.
-func (s *site) frame() ([]byte, error) {
+// overviewFrame renders the overview; the browser sorts and filters.
+func (s *site) overviewFrame() (frame, error) {
 	p := s.overviewOf(s.Snapshot(), "", "", "")
-	u := update{Trouble: p.Trouble}
-	var err error
-	part := func(name string, data any) string {
+	f := frame{}
+	rows := make([]string, len(p.Rows))
+	for n, r := range p.Rows {
 		var b bytes.Buffer
-		if e := s.pages.ExecuteTemplate(&b, name, data); e != nil {
-			err = e
+		if err := s.pages.ExecuteTemplate(&b, "row", r); err != nil {
+			return nil, err
 		}
-		return b.String()
+		rows[n] = b.String()
 	}
-	for _, r := range p.Rows {
-		u.Rows = append(u.Rows, part("row", r))
-	}
-	u.Summary, u.Store = part("summary", p), part("store", p)
-	if err != nil {
-		s.Log.Error("live view not rendered", "error", err)
-		return nil, err
-	}
-	return json.Marshal(u)
+	return f, errors.Join(f.put("rows", rows), f.put("trouble", p.Trouble), s.pieces(f, p, "summary", "store"))
 }

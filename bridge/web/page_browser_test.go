@@ -3,12 +3,7 @@
 package web_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,145 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/assaybus/assaybus/bridge"
-	"github.com/assaybus/assaybus/bridge/simulator"
-	"github.com/assaybus/assaybus/bridge/web"
-	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/codec/all"
 )
-
-// session is a bridge with real links, and analyzers that talk to it.
-type session struct {
-	*lab
-	server *bridge.Server
-	board  *bridge.Board
-	url    string
-}
-
-const cast = `
-instruments:
-  - {id: xn1000, name: "Haematology, bench 2", listen: "127.0.0.1:0", protocol: astm}
-  - {id: cobas-e411, name: "Immunoassay", listen: "127.0.0.1:0", protocol: astm}
-  - {id: bc-6800, name: "Haematology, night lab", listen: "127.0.0.1:0", protocol: hl7}
-  - {id: au480, name: "Chemistry, main line", listen: "127.0.0.1:0", protocol: astm, silent_after: 1s}
-  - {id: cl-2000i, name: "Immunoassay, ward", listen: "127.0.0.1:0", protocol: astm}
-`
-
-func newSession(t *testing.T) *session {
-	t.Helper()
-	s := &session{lab: newLab(t), board: bridge.NewBoard()}
-	registry, err := bridge.Load("cast", []byte(cast), all.Protocols)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.server = bridge.NewServer(bridge.Config{Site: "main", Store: s.store, Board: s.board, Links: s.bus, Log: quiet(), Grace: time.Second})
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		_ = s.server.Run(ctx, registry)
-	}()
-	t.Cleanup(func() { cancel(); <-over })
-	for _, i := range registry.Instruments {
-		for deadline := time.Now().Add(10 * time.Second); s.server.Addr(i.ID) == nil; {
-			if time.Now().After(deadline) {
-				t.Fatal("no listener")
-			}
-		}
-	}
-	s.config.Snapshot = s.now
-	s.handler = web.New(s.config)
-	served := httptest.NewServer(s.handler)
-	t.Cleanup(served.Close)
-	t.Cleanup(served.CloseClientConnections)
-	s.url = served.URL
-	return s
-}
-
-func (s *session) now() bridge.Snapshot {
-	out := bridge.Snapshot{At: time.Now(), Site: "main", Build: bridge.Build{Version: "v0.6.0"}, Store: bridge.StoreState{Healthy: true}, Bus: bridge.BusState{Connected: true, Embedded: true}, Instruments: s.board.Snapshot()}
-	if free, ok := s.bus.DiskFree(); ok {
-		out.Disk = &bridge.DiskState{Free: free}
-	}
-	for _, st := range s.bus.Stats() {
-		out.Streams = append(out.Streams, bridge.StreamState{Name: st.Stream, Messages: st.Messages, Bytes: st.Bytes, MaxBytes: st.MaxBytes})
-	}
-	return out
-}
-
-// say lets an analyzer send a message of its own over a real link.
-func (s *session) say(instrument, protocol string, raw string) {
-	s.t.Helper()
-	p, err := all.Protocols.Build(protocol, codec.Options{Role: codec.RoleInstrument})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	conn, err := simulator.Dial(s.server.Addr(instrument).String())(s.t.Context())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := p.Send(s.t.Context(), conn, []byte(raw)); err != nil && !errors.Is(err, codec.ErrReject) {
-		s.t.Fatal(err)
-	}
-}
-
-const hl7Message = "MSH|^~\\&|BC-6800|Lab|||20261123083600||ORU^R01|7|P|2.3.1||||||UNICODE\rPID|1||PID-4711||Roe^Jane\rOBR|1||SPEC-0816|00001^Automated Count^99MRC\rOBX|1|NM|6690-2^WBC^LN||9.81|10*9/L|4.00-10.00|N|||F\rOBX|2|NM|789-8^RBC^LN||4.41|10*12/L|3.50-5.50|N|||F\r"
-
-// hold keeps a connection of an instrument open and says bytes on it, each
-// after the answer to the one before.
-func (s *session) hold(instrument string, bytes ...string) net.Conn {
-	s.t.Helper()
-	c, err := net.Dial("tcp", s.server.Addr(instrument).String())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	for _, out := range bytes {
-		if _, err := io.WriteString(c, out); err != nil {
-			s.t.Fatal(err)
-		}
-		if _, err := c.Read(make([]byte, 100)); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	return c
-}
-
-// play makes the laboratory look like one: links that stand, a bad cable, a
-// transmission that broke off, one that fell silent.
-func (s *session) play() {
-	now := time.Now().UTC().Add(-7 * time.Second).Format("20060102150405")
-	s.say("xn1000", "astm", message)
-	s.say("xn1000", "astm", "H|\\^&|||XN-1000^00-14^11001|||||||P|E1394-97|"+now+"\rP|1||PID-4712||Doe^Ann\rO|1|SPEC-0817||^^^CBC\rR|1|^^^WBC|11.20|10*3/uL|4.0-10.0|H||F||||20261123083700\rR|2|^^^RBC|4.61|10*6/uL|3.8-5.8|N||F||||20261123083700\rR|3|^^^HGB|8.9|g/dL|12.0-16.0|L||F||||20261399083700\rR|4|^^^PLT|231|10*3/uL|150-400|N||F||||20261123083700\rL|1|N\r")
-	s.say("bc-6800", "hl7", hl7Message)
-	s.say("au480", "astm", message)
-	s.say("cobas-e411", "astm", "H|\\^&|||cobas-e411\rP|1\rQ|1|^SPEC-0900||ALL\rL|1|N\r")
-	s.hold("xn1000", "\x05", "\x021H|\\^&\r\x0300\r\n", "\x021H|\\^&\r\x03E5\r\n")
-	s.hold("bc-6800")
-	s.hold("cobas-e411")
-	_ = s.hold("cl-2000i", "\x05", "\x021H|\\^&|||CL-2000i\rP|1\r\x17"+checksum("1H|\\^&|||CL-2000i\rP|1\r\x17")+"\r\n").Close()
-	past := make(map[string]bridge.Past)
-	for n, id := range []string{"xn1000", "cobas-e411", "bc-6800", "au480", "cl-2000i"} {
-		var h bridge.History
-		for hour := 1; hour < 24; hour++ {
-			at := time.Now().Add(-time.Duration(hour) * time.Hour)
-			busy := max(0, 9-(at.Hour()-11)*(at.Hour()-11)/4)
-			h.Add(at, uint64(busy*(n+2)+(hour*7+n*3)%5))
-		}
-		past[id] = bridge.Past{Hours: h}
-	}
-	s.board.Restore(past)
-}
-
-// checksum is a frame's (LIS01-A2 §6.3.3.2).
-func checksum(text string) string {
-	var sum byte
-	for _, c := range []byte(text) {
-		sum += c
-	}
-	return fmt.Sprintf("%02X", sum)
-}
 
 func TestPageInABrowser(t *testing.T) {
 	s := newSession(t)
@@ -194,6 +51,12 @@ func TestPageInABrowser(t *testing.T) {
 	if text := b.ask(`document.body.innerText`); !strings.Contains(text, "SPEC-0815") || !strings.Contains(text, "NCR") {
 		t.Error("the content is not shown to who asks")
 	}
+	if got := b.ask(`[...document.querySelectorAll("#frames tbody tr")].map(r => [...r.cells].slice(0, 4).map(c => c.textContent).join(" ")).join(", ")`); got != "1 1 STX … ETX 22, 2 2 STX … ETX 24, 3 3 STX … ETX 22, 4 4 STX … ETX 56, 5 5 STX … ETX 6" {
+		t.Errorf("frames: %s", got)
+	}
+	if got := b.ask(`document.querySelector("#raw tbody tr .text").textContent`); !strings.HasPrefix(got, "STX 1H|") || !strings.HasSuffix(got, "CRETX") {
+		t.Errorf("the first record with its frame is %q", got)
+	}
 	if log, err := os.ReadFile(s.audit); err != nil || strings.Count(string(log), "\n") != 1 {
 		t.Errorf("audit log %q, %v", log, err)
 	}
@@ -207,6 +70,50 @@ func TestPageInABrowser(t *testing.T) {
 	if switched := b.ask(`getComputedStyle(document.body).backgroundColor`); dark == light || switched != dark {
 		t.Errorf("dark %s, light %s, switched to dark %s", dark, light, switched)
 	}
+	b.clean()
+}
+
+// TestLiveInABrowser: the pages of an instrument and of the problems show what
+// happens without a reload, and neither focus, nor scroll position, nor what
+// is unfolded is lost by it.
+func TestLiveInABrowser(t *testing.T) {
+	s := newSession(t)
+	s.play()
+	b := newBrowser(t)
+	b.size(1280, 500)
+	const live = `document.getElementById("live").textContent === "Live"`
+	held := func() {
+		t.Helper()
+		b.ask(`(window.stays = true, window.focused = document.activeElement, window.top0 = document.activeElement.getBoundingClientRect().top, "")`)
+	}
+	kept := func(where string) {
+		t.Helper()
+		if got := b.ask(`String(window.stays === true) + (window.focused === document.activeElement && document.activeElement !== document.body) + (Math.abs(document.activeElement.getBoundingClientRect().top - window.top0) < 4) + (document.querySelector("details") ? document.querySelector("details").open : true)`); got != "truetruetruetrue" {
+			t.Errorf("%s: same page, same focus, same place, still unfolded: %s", where, got)
+		}
+	}
+
+	b.open(s.url + "/instruments/xn1000")
+	b.until(live)
+	b.click("#instrument-quality summary")
+	b.ask(`(document.querySelector("#instrument-messages tbody tr:last-child a").focus(), document.activeElement.scrollIntoView({block: "center"}), "")`)
+	held()
+	before := b.ask(`String(document.querySelectorAll("#instrument-messages tbody tr").length)`)
+	s.say("xn1000", "astm", strings.Replace(message, "0815", "0901", 1))
+	b.until(`document.querySelectorAll("#instrument-messages tbody tr").length === ` + before + ` + 1`)
+	b.until(`[...document.querySelectorAll("#instrument-links td")].some(c => c.textContent === "disconnected")`)
+	b.until(`document.querySelector("#instrument-sent dt b").textContent === "3"`)
+	kept("instrument")
+
+	b.open(s.url + "/problems")
+	b.until(live)
+	b.ask(`(document.querySelector("#problems-past li:last-child a.see").focus(), document.activeElement.scrollIntoView({block: "center"}), "")`)
+	held()
+	before = b.ask(`document.querySelectorAll("#problems-past li").length + " + 1 && document.querySelectorAll('#problems-now li').length === " + document.querySelectorAll("#problems-now li").length + " + 1"`)
+	_ = s.hold("cobas-e411", "\x05", "\x021H|\\^&|||cobas\rP|1\r\x17"+checksum("1H|\\^&|||cobas\rP|1\r\x17")+"\r\n").Close()
+	b.until(`document.querySelectorAll("#problems-past li").length === ` + before)
+	b.until(`document.title.startsWith("(" + document.getElementById("trouble").firstChild.data + ") ") && document.querySelectorAll("#problems-now li").length === Number(document.getElementById("trouble").firstChild.data)`)
+	kept("problems")
 	b.clean()
 }
 
@@ -238,6 +145,9 @@ func TestPhone(t *testing.T) {
 	s.shown(b)
 	if got := b.ask(wide); !strings.HasPrefix(got, "false") {
 		t.Errorf("the content scrolls sideways: %s", got)
+	}
+	if got := b.ask(`[...document.querySelectorAll("#frames td:not(.nil), #raw .text")].filter(c => c.getBoundingClientRect().right > innerWidth).map(c => c.textContent).join("\n")`); got != "" {
+		t.Errorf("of the frames and of raw one must look for what happened: %s", got)
 	}
 }
 
@@ -293,18 +203,22 @@ func TestScreenshots(t *testing.T) {
 		{"overview-light", "/", "light", 1180, 830},
 		{"overview-dark", "/", "dark", 1180, 830},
 		{"overview-phone", "/", "light", 390, 844},
+		{"message-phone", "/messages/2", "dark", 390, 844},
 		{"instrument", "/instruments/xn1000", "light", 1180, 1100},
-		{"message", "/messages/2", "light", 1180, 1080},
+		{"message", "/messages/2", "light", 1180, 1560},
 		{"problems", "/problems", "light", 1180, 560},
 	} {
 		b.theme(shot.theme)
 		b.size(shot.width, shot.height)
 		b.open(s.url + shot.path)
 		switch shot.path {
-		case "/":
+		case "/", "/problems", "/instruments/xn1000":
 			b.until(`document.getElementById("live").textContent === "Live"`)
 		case "/messages/2":
 			s.shown(b)
+			if shot.width < 600 {
+				b.ask(`(document.querySelector("#raw").closest("section").scrollIntoView(), "")`)
+			}
 		}
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err != nil {

@@ -208,37 +208,3 @@ func TestSnapshotOfTheAPI(t *testing.T) {
 		t.Errorf("snapshot %+v", s)
 	}
 }
-
-// What was before a start comes from the streams: the day by hour, and who was
-// heard last, up to the mark and not beyond.
-func TestPast(t *testing.T) {
-	l := newLab(t)
-	for range 3 {
-		l.keep("xn1000", message, "")
-	}
-	mark, err := l.archive.Mark(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.keep("xn1000", message, "") // counted live
-	l.link(bridge.LinkEvent{Instrument: "other", Event: subjects.EventTransmission, Messages: 2})
-	l.link(bridge.LinkEvent{Instrument: "bare", Event: subjects.EventConnected})
-	l.link(bridge.LinkEvent{Instrument: "asleep", Event: subjects.EventListening})
-	past, err := l.archive.Past(t.Context(), []string{"xn1000", "other", "bare", "asleep"}, mark)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	if p := past["xn1000"]; mark != 3 || p.Hours.Last(now, 2) != 3 || now.Sub(p.LastMessage) > time.Minute {
-		t.Errorf("mark %d, past %+v, want three messages", mark, p)
-	}
-	if p := past["other"]; p.LastMessage.IsZero() || p.LastContact.IsZero() || p.Hours.Last(now, 24) != 0 {
-		t.Errorf("past %+v, want the transmission", p)
-	}
-	if p := past["bare"]; !p.LastMessage.IsZero() || p.LastContact.IsZero() {
-		t.Errorf("past %+v, want contact without a message", p)
-	}
-	if p := past["asleep"]; !p.LastContact.IsZero() {
-		t.Errorf("past %+v: our listening is no contact", p)
-	}
-}

@@ -65,7 +65,7 @@ func chart(messages, problems bridge.History, now time.Time) template.HTML {
 	hours, bad := messages.Hours(now), problems.Hours(now)
 	top := max(slices.Max(hours), 1)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="chart" role="img" viewBox="0 0 %d %d" aria-label="%s">`, len(hours)*(bar+gap), height+46, template.HTMLEscapeString(told(hours, bad, now)))
+	fmt.Fprintf(&b, `<svg class="chart" role="img" viewBox="%d 0 %d %d" aria-label="%s">`, -gap, len(hours)*(bar+gap)+gap, height+46, template.HTMLEscapeString(told(hours, bad, now)))
 	fmt.Fprintf(&b, `<line class="axis" x1="0" x2="%d" y1="%d" y2="%d"/>`, len(hours)*(bar+gap), height+16, height+16)
 	for n, count := range hours {
 		x := n * (bar + gap)

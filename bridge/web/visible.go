@@ -45,13 +45,15 @@ type rawRecord struct {
 // piece is text of one sort: content, delimiter or control character.
 type piece struct {
 	Text string
-	Sort string // "", "delimiter", "control"
+	Sort string // "", "delimiter", "control", "frame" (stood around the text), "added" (was not sent)
 }
 
-// viewRaw takes raw apart behind each CR, CR LF or LF.
-func viewRaw(raw []byte) rawView {
+// viewRaw takes raw apart behind each CR, CR LF or LF, with the marks of its
+// frames.
+func viewRaw(raw []byte, frames framesView) rawView {
 	v := rawView{Bytes: len(raw), Cut: len(raw) > maxShown}
 	rest, offset := raw[:min(len(raw), maxShown)], 0
+	marks := frames.marks(len(rest))
 	for len(rest) > 0 {
 		end := len(rest)
 		if at := bytes.IndexAny(rest, "\r\n"); at >= 0 {
@@ -60,7 +62,9 @@ func viewRaw(raw []byte) rawView {
 				end++
 			}
 		}
-		v.Records = append(v.Records, rawRecord{Number: len(v.Records) + 1, Offset: offset, Type: recordType(rest[:end]), Pieces: pieces(rest[:end])})
+		r := rawRecord{Number: len(v.Records) + 1, Offset: offset, Type: recordType(rest[:end])}
+		r.Pieces, marks = marked(rest[:end], offset, end == len(rest), marks)
+		v.Records = append(v.Records, r)
 		rest, offset = rest[end:], offset+end
 	}
 	return v

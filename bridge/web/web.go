@@ -45,7 +45,7 @@ var templateFiles embed.FS
 type site struct {
 	Config
 	pages *template.Template
-	live  live
+	hub   hub
 }
 
 // New serves the pages, the API and the probes.
@@ -54,7 +54,6 @@ func New(c Config) http.Handler {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &site{Config: c, pages: parsePages()}
-	s.live.render = s.frame
 	open := http.NewServeMux() // for everyone: they tell nothing of messages
 	probes := Handler(c.Checks...)
 	open.Handle("GET /healthz", probes)
@@ -73,9 +72,11 @@ func (s *site) inner() http.Handler {
 	mux.Handle("GET /metrics", metricsHandler(s.Snapshot))
 	mux.HandleFunc("GET /api/snapshot", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.Snapshot()) })
 	mux.HandleFunc("GET /{$}", s.overview)
-	mux.HandleFunc("GET /live", s.live.serve)
+	mux.HandleFunc("GET /live", func(w http.ResponseWriter, r *http.Request) { s.watch(w, r, "overview", s.overviewFrame) })
 	mux.HandleFunc("GET /instruments/{id}", s.instrument)
+	mux.HandleFunc("GET /instruments/{id}/live", s.instrumentLive)
 	mux.HandleFunc("GET /problems", s.problems)
+	mux.HandleFunc("GET /problems/live", func(w http.ResponseWriter, r *http.Request) { s.watch(w, r, "problems", s.problemsFrame()) })
 	mux.HandleFunc("GET /messages/{sequence}", s.message)
 	mux.HandleFunc("POST /messages/{sequence}", s.content)
 	mux.HandleFunc("POST /messages/{sequence}/raw", s.download)

@@ -104,6 +104,12 @@ func snapshot(now time.Time) bridge.Snapshot {
 }
 
 // keep stores a message as a live session would, and tells its sequence in
+// keepFramed is keep with what the link noted of the frames.
+func (l *lab) keepFramed(instrument, raw, incomplete, frames string) uint64 {
+	l.t.Helper()
+	return l.keep(instrument, raw, incomplete, func(r *bridge.Reception) { r.Frames = frames })
+}
+
 // LAB_PARSED.
 func (l *lab) keep(instrument, raw, incomplete string, tune ...func(*bridge.Reception)) uint64 {
 	l.t.Helper()

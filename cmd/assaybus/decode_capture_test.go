@@ -16,8 +16,8 @@ import (
 // What an instrument may send, invented: framed, bare, several, cut short.
 func captures() map[string]string {
 	const (
-		hl7  = "MSH|^~\\&|CELLS|LAB|||20261123083600||ORU^R01|17|P|2.3.1\rPID|1||4711\rOBR|1|S-1||CBC\rOBX|1|NM|WBC||5.9|10*9/L|||||F\r"
-		astm = "H|\\^&|||Analyzer\rP|1\rO|1|S-1||^^^GLU\rR|1|^^^GLU|5.4|mmol/L||N||F\rL|1|N\r"
+		hl7  = "MSH|^~\\&|CELLS|LAB|||20261123083600||ORU^R01|17|P|2.3.1\rPID|1||4711\rOBR|1|SPCD-1||CBC\rOBX|1|NM|WBC||5.9|10*9/L|||||F\r"
+		astm = "H|\\^&|||Analyzer\rP|1\rO|1|SPCD-1||^^^GLU\rR|1|^^^GLU|5.4|mmol/L||N||F\rL|1|N\r"
 	)
 	return map[string]string{
 		"bare astm":          astm,
@@ -130,7 +130,7 @@ func TestDecodeNamesTheQuirk(t *testing.T) {
 }
 
 func TestDecodeCharset(t *testing.T) {
-	data := []byte("H|\\^&\rP|1\rO|1|S-1||^^^GLU\rR|1|^^^GLU|n\xe9gatif\rL|1|N\r")
+	data := []byte("H|\\^&\rP|1\rO|1|SPCD-1||^^^GLU\rR|1|^^^GLU|n\xe9gatif\rL|1|N\r")
 	_, messages, _ := decodeJSON(t, data, "--charset", "windows-1252")
 	if text, _ := json.Marshal(messages); !strings.Contains(string(text), "négatif") {
 		t.Errorf("decoded %s", text)
@@ -143,7 +143,7 @@ func TestDecodeCharset(t *testing.T) {
 
 func TestDecodeForPeople(t *testing.T) {
 	code, stdout, _ := runText(t, captures()["bare astm"], "decode")
-	for _, want := range []string{"astm result from Analyzer", "specimen", "S-1", "GLU", "5.4", "mmol/L"} {
+	for _, want := range []string{"astm result from Analyzer", "specimen", "SPCD-1", "GLU", "5.4", "mmol/L"} {
 		if code != exitOK || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, output lacks %q:\n%s", code, want, stdout)
 		}

@@ -18,7 +18,7 @@ import (
 func decoded(t *testing.T, code int, capture string, args ...string) []string {
 	t.Helper()
 	var out, complaint strings.Builder
-	if got := run(t.Context(), append([]string{"decode", "--json", "-"}, args...), strings.NewReader(capture), &out, &complaint); got != code {
+	if got := hearing(t.Context(), append([]string{"decode", "--json", "-"}, args...), strings.NewReader(capture), &out, &complaint); got != code {
 		t.Fatalf("exit %d, want %d: %s%s", got, code, out.String(), complaint.String())
 	}
 	var words []string
@@ -52,21 +52,21 @@ func TestDecodeJoinsParts(t *testing.T) {
 	otherEnd := strings.ReplaceAll(strings.ReplaceAll(hl7Part(2), "|A|B|", "|X|B|"), "|c2|", "|x2|")
 	otherEnd = strings.Replace(otherEnd, "DSC|ptr2|F\r", "", 1)
 	whole := strings.Replace(strings.Replace(one, "DSC|ptr1|F\r", "", 1), "|c1|", "|w|", 1)
-	const all = "c1 result S-1:A=1 S-2:B=2 S-2:C=3"
+	const all = "c1 result SPCR-1:A=1 SPCR-2:B=2 SPCR-2:C=3"
 	for _, tt := range []struct {
 		name     string
 		messages []string
 		want     []string
 	}{
 		{"all there", []string{one, two, three}, []string{"c1 other part", "c2 other part", all}},
-		{"others between", []string{whole, one, whole, two, three, whole}, []string{"w result S-1:A=1", "c1 other part", "w result S-1:A=1", "c2 other part", all, "w result S-1:A=1"}},
+		{"others between", []string{whole, one, whole, two, three, whole}, []string{"w result SPCR-1:A=1", "c1 other part", "w result SPCR-1:A=1", "c2 other part", all, "w result SPCR-1:A=1"}},
 		{"repeated", []string{one, one, two, one, two, three}, []string{"c1 other part", "c1 other part", "c2 other part", "c1 other part", "c2 other part", all}},
-		{"two senders", []string{one, other, two, otherEnd, three}, []string{"c1 other part", "x1 other part", "c2 other part", "x1 result S-1:A=1 S-2:B=2", all}},
-		{"begun anew", []string{one, strings.Replace(one, "|c1|", "|n1|", 1), two, three}, []string{"c1 result S-1:A=1", "n1 other part", "c2 other part", strings.Replace(all, "c1", "n1", 1)}},
-		{"no end", []string{one, two, whole}, []string{"c1 result S-1:A=1", "c2 result :B=2", "w result S-1:A=1"}},
+		{"two senders", []string{one, other, two, otherEnd, three}, []string{"c1 other part", "x1 other part", "c2 other part", "x1 result SPCR-1:A=1 SPCR-2:B=2", all}},
+		{"begun anew", []string{one, strings.Replace(one, "|c1|", "|n1|", 1), two, three}, []string{"c1 result SPCR-1:A=1", "n1 other part", "c2 other part", strings.Replace(all, "c1", "n1", 1)}},
+		{"no end", []string{one, two, whole}, []string{"c1 result SPCR-1:A=1", "c2 result :B=2", "w result SPCR-1:A=1"}},
 		{"no beginning", []string{two, three}, []string{"c2 result :B=2", "c3 result :C=3"}},
-		{"no middle", []string{one, three}, []string{"c1 result S-1:A=1", "c3 result :C=3"}},
-		{"only a first", []string{one}, []string{"c1 result S-1:A=1"}},
+		{"no middle", []string{one, three}, []string{"c1 result SPCR-1:A=1", "c3 result :C=3"}},
+		{"only a first", []string{one}, []string{"c1 result SPCR-1:A=1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			capture := "\x0b" + strings.Join(tt.messages, "\x1c\r\x0b") + "\x1c\r"
@@ -76,7 +76,7 @@ func TestDecodeJoinsParts(t *testing.T) {
 		})
 	}
 	separate := decoded(t, exitOK, one+two+three, "--dsc", "separate")
-	if diff := cmp.Diff([]string{"c1 result S-1:A=1", "c2 result :B=2", "c3 result :C=3"}, separate); diff != "" {
+	if diff := cmp.Diff([]string{"c1 result SPCR-1:A=1", "c2 result :B=2", "c3 result :C=3"}, separate); diff != "" {
 		t.Errorf("separate (-want +got):\n%s", diff)
 	}
 	unlike := decoded(t, exitFailed, one+two+strings.Replace(three, "ORU^R01", "OUL^R22", 1))
@@ -97,7 +97,7 @@ func TestDecodePartsAsGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, complaint strings.Builder
-		if code := run(t.Context(), []string{"decode", "--json", file}, strings.NewReader(""), &out, &complaint); code != exitOK {
+		if code := hearing(t.Context(), []string{"decode", "--json", file}, strings.NewReader(""), &out, &complaint); code != exitOK {
 			t.Fatalf("%s: exit %d: %s", file, code, complaint.String())
 		}
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")

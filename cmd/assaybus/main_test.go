@@ -18,8 +18,8 @@ import (
 	"github.com/assaybus/assaybus/privacytest"
 )
 
-// TestMain lets the test binary be the program that TestSecondSignal ends, and
-// the replay that runs beside live links.
+// TestMain lets the test binary be the program that TestSecondSignal ends, the
+// replay that runs beside live links, and the status that a signal ends.
 func TestMain(m *testing.M) {
 	privacytest.Hide()
 	if len(os.Args) == 2 && os.Args[1] == "hold-on" {
@@ -27,6 +27,12 @@ func TestMain(m *testing.M) {
 	}
 	if len(os.Args) > 1 && os.Args[1] == "replay" {
 		os.Exit(hearing(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "status" {
+		ctx, stop := interruptible(context.Background())
+		code := hearing(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		stop()
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
 }

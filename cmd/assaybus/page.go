@@ -23,13 +23,15 @@ import (
 
 // page is the HTTP side of a service: what it shows and where.
 type page struct {
-	service *service
-	reader  *nats.Conn // of the archive: reading never holds publications up
-	archive *web.Archive
-	mark    uint64 // where LAB_PARSED ended at start: what is behind it is counted live
-	started time.Time
-	socket  net.Listener // nil = none
-	scheme  string
+	service  *service
+	reader   *nats.Conn // of the archive: reading never holds publications up
+	archive  *web.Archive
+	mark     web.Mark      // where LAB_PARSED ended at start: what is behind it is counted live
+	part     web.Uncounted // what is before it and on no count
+	restored bool          // part is on the board
+	started  time.Time
+	socket   net.Listener // nil = none
+	scheme   string
 }
 
 // The bounds of HTTP.
@@ -60,8 +62,12 @@ func (p *page) open(ctx context.Context) error {
 		return err
 	}
 	p.archive = web.NewArchive(js, c.Site)
-	if p.mark, err = p.archive.Mark(ctx); err != nil || c.HTTP == none {
+	if p.mark, err = p.archive.Mark(ctx); err != nil {
 		return err
+	}
+	p.remember()
+	if c.HTTP == none {
+		return nil
 	}
 	secret, err := c.HTTP_TLS.server()
 	if err != nil {
@@ -117,17 +123,26 @@ func (p *page) url() string {
 	return p.scheme + "://" + p.socket.Addr().String()
 }
 
-// serve answers and restores what the streams know of the time before, until
-// the function that it returns is called.
+// serve answers, restores what the streams know of the time before and writes
+// the counters down, until the function that it returns is called: when
+// nothing is counted any more.
 func (p *page) serve(registry *bridge.Registry) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	restored := make(chan struct{})
+	kept := make(chan struct{})
 	go func() {
-		defer close(restored)
-		p.restore(ctx, registry)
+		defer close(kept)
+		p.keep(ctx, registry)
 	}()
+	finish := func() {
+		cancel()
+		<-kept
+		if p.restored {
+			p.write(p.parsed())
+		}
+		p.close()
+	}
 	if p.socket == nil {
-		return func() { cancel(); <-restored; p.close() }
+		return finish
 	}
 	log := p.service.log
 	server := &http.Server{
@@ -143,11 +158,9 @@ func (p *page) serve(registry *bridge.Registry) (stop func()) {
 		}
 	}()
 	return func() {
-		cancel()
 		_ = server.Close()
 		<-over
-		<-restored
-		p.close()
+		finish()
 	}
 }
 
@@ -157,19 +170,6 @@ func (p *page) handler() http.Handler {
 		Snapshot: p.snapshot, Checks: p.checks(), Archive: p.archive, Audit: web.NewAudit(filepath.Join(s.config.Data, "audit.log")),
 		Token: s.config.HTTP_Token, Pprof: s.config.Pprof, Log: s.log,
 	})
-}
-
-// restore fills the board with what was before the start.
-func (p *page) restore(ctx context.Context, registry *bridge.Registry) {
-	ids := make([]string, len(registry.Instruments))
-	for n, i := range registry.Instruments {
-		ids[n] = i.ID
-	}
-	past, err := p.archive.Past(ctx, ids, p.mark)
-	if err != nil && ctx.Err() == nil {
-		p.service.log.Warn("what was before the start is shown in part only", "error", err)
-	}
-	p.service.board.Restore(past)
 }
 
 // snapshot is the program at this moment.

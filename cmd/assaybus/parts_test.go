@@ -13,9 +13,9 @@ import (
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// hl7Part is one part of a result message of S-1 and S-2, n of 3.
+// hl7Part is one part of a result message of SPCR-1 and SPCR-2, n of 3.
 func hl7Part(n int) string {
-	body := []string{"OBR|1|S-1||T\rOBX|1|NM|A||1||||||F\rOBR|2|S-2||T\r", "OBX|1|NM|B||2||||||F\r", "OBX|2|NM|C||3||||||F\r"}[n-1]
+	body := []string{"OBR|1|SPCR-1||T\rOBX|1|NM|A||1||||||F\rOBR|2|SPCR-2||T\r", "OBX|1|NM|B||2||||||F\r", "OBX|2|NM|C||3||||||F\r"}[n-1]
 	continues, pointer := "", ""
 	if n > 1 {
 		continues = fmt.Sprint("ptr", n-1)
@@ -59,7 +59,7 @@ func TestPartsOnARealBus(t *testing.T) {
 	if want := []string{"other", "other", "result"}; !slices.Equal(kinds, want) {
 		t.Fatalf("derived %v, want %v", kinds, want)
 	}
-	for _, want := range []string{`"parts":[1,3,5]`, `"rawSequence":5`, `"specimen":"S-2"`} {
+	for _, want := range []string{`"parts":[1,3,5]`, `"rawSequence":5`, `"specimen":"SPCR-2"`} {
 		if !strings.Contains(string(derived[2].Body), want) {
 			t.Errorf("the joined message lacks %s: %s", want, derived[2].Body)
 		}
@@ -67,8 +67,8 @@ func TestPartsOnARealBus(t *testing.T) {
 	if s := l.summary(exitOK); s.Same != 3 || s.Repeats != 3 || s.Changed+s.Missing+s.Damaged != 0 {
 		t.Errorf("replay finds %+v, want 3 the same and 3 repeats", s)
 	}
-	if s := l.summary(exitOK, "--specimen", "S-1"); s.Same != 2 || s.Repeats != 2 {
-		t.Errorf("replay of S-1 finds %+v, want the first part and the whole, and their repeats", s)
+	if s := l.summary(exitOK, "--specimen", "SPCR-1"); s.Same != 2 || s.Repeats != 2 {
+		t.Errorf("replay of SPCR-1 finds %+v, want the first part and the whole, and their repeats", s)
 	}
 
 	path := filepath.Join(t.TempDir(), "results.db")
@@ -90,7 +90,7 @@ func TestPartsOnARealBus(t *testing.T) {
 	id := derived[2].Get(subjects.HeaderMsgID)
 	for arg, want := range map[string][]string{
 		"1": {"raw 1  ", "lab.parsed.main.cobas.other", "lab.parsed.main.cobas.result", "Assaybus-Part: more"},
-		"5": {"raw 5  ", "lab.parsed.main.cobas.result", "Assaybus-Parts: 1,3", `"specimen": "S-2"`},
+		"5": {"raw 5  ", "lab.parsed.main.cobas.result", "Assaybus-Parts: 1,3", `"specimen": "SPCR-2"`},
 		id:  {"raw 5  ", "lab.parsed.main.cobas.result"},
 	} {
 		out := l.must(exitOK, "show", arg)

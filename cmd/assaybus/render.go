@@ -73,11 +73,15 @@ func linkDetail(l bridge.LinkEvent) string {
 // rawLines is a raw message as it stood on the wire, control characters made
 // visible, a record per line.
 func rawLines(e event) string {
-	text := visible(e.body)
+	return humanLine(e) + "\n" + recordLines(visible(e.body))
+}
+
+// recordLines is visible text, a record per line.
+func recordLines(text string) string {
 	text = strings.ReplaceAll(text, "␍␊", "␍␊\n")
 	text = strings.ReplaceAll(text, "␍", "␍\n")
 	text = strings.ReplaceAll(text, "␍\n␊\n", "␍␊\n")
-	return humanLine(e) + "\n  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
 }
 
 // eventJSON is an event as one JSON object: where it is stored, its headers

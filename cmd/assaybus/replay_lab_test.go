@@ -206,6 +206,17 @@ func (l *laboratory) received(instrument, raw string, n int, incomplete string, 
 	return o.RawSequence
 }
 
+// framed stores a raw message as a link that noted its frames.
+func (l *laboratory) framed(instrument, raw, frames string) uint64 {
+	l.t.Helper()
+	o, err := bridge.NewStore(l.bus, time.Second).Receive(l.t.Context(), &bridge.Instrument{ID: instrument, Protocol: parser{err: codec.ErrUnknownContent}},
+		bridge.Reception{Site: "main", Instrument: instrument, Protocol: "astm", Session: "session", N: 1, Digest: bridge.Digest([]byte(raw + frames)), ReceivedAt: time.Now(), Frames: frames}, []byte(raw))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return o.RawSequence
+}
+
 // messages is how many a stream holds.
 func (l *laboratory) messages(stream string) uint64 {
 	l.t.Helper()

@@ -38,6 +38,7 @@ type served struct {
 	file string
 	log  *logLines
 	stop func() int
+	from time.Time // when it was started
 }
 
 // logLines gives every JSON log line once it is complete.
@@ -84,8 +85,13 @@ func (l *logLines) await(t *testing.T, text string) map[string]any {
 
 func startServe(t *testing.T, instruments string, flags ...string) *served {
 	t.Helper()
-	folder := t.TempDir()
-	s := &served{t: t, file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 100_000)}}
+	return startServeIn(t, t.TempDir(), instruments, flags...)
+}
+
+// startServeIn serves from a folder, with what an earlier one left there.
+func startServeIn(t *testing.T, folder, instruments string, flags ...string) *served {
+	t.Helper()
+	s := &served{t: t, from: time.Now(), file: filepath.Join(folder, "instruments.yaml"), log: &logLines{lines: make(chan map[string]any, 100_000)}}
 	s.write(instruments)
 	for name, value := range map[string]string{
 		"INSTRUMENTS": s.file, "DATA": filepath.Join(folder, "data"), "NATS_LISTEN": "127.0.0.1:0", "HTTP": "127.0.0.1:0",
@@ -171,8 +177,10 @@ func (s *served) last(stream, subject string) *jetstream.RawStreamMsg {
 func (s *served) call(instrument string) *analyzer {
 	s.t.Helper()
 	var e bridge.LinkEvent
-	if err := json.Unmarshal(s.last(subjects.StreamLink, subjects.Link("main", instrument, subjects.EventListening)).Data, &e); err != nil {
-		s.t.Fatal(err)
+	for limit := s.from.Add(20 * time.Second); !e.At.After(s.from); { // not the listener of an earlier life
+		if err := json.Unmarshal(s.last(subjects.StreamLink, subjects.Link("main", instrument, subjects.EventListening)).Data, &e); err != nil || time.Now().After(limit) {
+			s.t.Fatalf("no listener of %s: %v", instrument, err)
+		}
 	}
 	nc, err := net.Dial("tcp", e.Address)
 	if err != nil {

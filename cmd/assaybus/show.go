@@ -29,7 +29,8 @@ func newShow() *cobra.Command {
 		Use:   "show SEQUENCE|ID",
 		Short: "Show one message: as sent, and all that was derived from it",
 		Long: `Show prints one message: the headers and the bytes that the instrument sent,
-control characters made visible, and every revision of what was derived from it:
+control characters made visible, how it was framed on the link (where each frame
+began and ended, its checksum, what was refused or repeated), and every revision of what was derived from it:
 the decoded message, or where and why it failed. It shows patient data.
 
 The message is named by its raw sequence or by any message id: of the raw, the

@@ -51,8 +51,9 @@ func (x exhibit) writeRaw(b *strings.Builder) {
 		b.WriteString("  DAMAGED: the bytes do not match the digest; restore LAB_RAW from a copy\n")
 	}
 	writeHeader(b, *x.raw)
-	_, text, _ := strings.Cut(rawLines(*x.raw), "\n")
-	fmt.Fprintf(b, "\n%s\n", text)
+	frames := framesOf(*x.raw)
+	writeFrames(b, frames)
+	fmt.Fprintf(b, "\n%s\n", framedLines(frames.marked(x.raw.body)))
 }
 
 // writeDerived is one revision: decoded, or where and why not.

@@ -3,8 +3,14 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/codec"
@@ -24,7 +30,7 @@ func TestShow(t *testing.T) {
 		want      []string
 		not       string
 	}{
-		{"parsed by sequence", "1", []string{"raw 1  ", "lab.raw.main.xn", `H|\^&|||bench^1.0|||||||P|1|20261123083600␍` + "\n", "revision 1", `"specimen": "SPCR-1"`}, "SPCR-2"},
+		{"parsed by sequence", "1", []string{"raw 1  ", "lab.raw.main.xn", `␂1H|\^&|||bench^1.0|||||||P|1|20261123083600␍␃` + "\n", "revision 1", `"specimen": "SPCR-1"`}, "SPCR-2"},
 		{"repeat by sequence", "3", []string{"raw 3  ", "revision 1", `"rawSequence": 1`}, "SPCR-2"},
 		{"failed and repaired", "4", []string{"raw 4  ", "failed: unparsable: astm: record 2 field 3: no such thing", "at record 2 field 3", "revision 1", "revision 2  LAB_PARSED 4", "replayed by run fix", `"specimen": "SPCR-3"`}, "SPCR-1"},
 		{"by raw id", rawID, []string{"raw 1  ", "revision 1"}, "received again"},
@@ -54,6 +60,44 @@ func TestShow(t *testing.T) {
 	}
 	if string(object.Raw.Raw) != astmMessage("SPCR-3") || !object.DigestMatches || len(object.Published) != 2 || object.Published[1].Data.RawSequence != 4 {
 		t.Errorf("object %+v", object)
+	}
+}
+
+// The whole output for messages framed in every way, as people see it.
+func TestShowFrames(t *testing.T) {
+	l := openLaboratory(t, twoInstruments)
+	const astm = "H|\\^&\rP|1\rO|1|SPCR-1\rL|1|N\r"
+	var got strings.Builder
+	for _, c := range []struct{ raw, frames string }{
+		{astm, "1:6X 2:4X 3:11X 4:6X"},
+		{astm, "1:9B*3"},
+		{astm, "1:14Bn1r2 2:13Xg1"},
+		{"H|\\^&\rL|1|N\r", "1:5Xuc 2:6Xu"},
+		{astm, "27U"},
+		{astm, "6X +3:21"},
+		{"MSH|^~\\&|A||||20261123||ACK|1|P|2.5\r", "36V"},
+		{astm, ""},
+		{astm, "1:6X"},
+		{astm, "nonsense"},
+	} {
+		sequence := l.framed("xn", c.raw, c.frames)
+		out := l.must(exitOK, "show", fmt.Sprint(sequence))
+		out, _, _ = strings.Cut(out, "\nrevision")
+		_, out, _ = strings.Cut(out, "ce-type: assaybus.raw\n")
+		fmt.Fprintf(&got, "== %s\n%s", c.frames, out)
+	}
+	golden := filepath.Join("testdata", "show-frames.txt")
+	if flag.Lookup("update").Value.String() == "true" { // codectest has it: the golden files are written anew
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		t.Errorf("show (-want +got):\n%s", d)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/bridge/broker"
+	"github.com/assaybus/assaybus/privacytest"
 )
 
 // A load plays until it is told to stop, keeps sums only, and measures from
@@ -49,7 +50,7 @@ func TestSimulateVerifies(t *testing.T) {
 
 // A bridge that acknowledges and stores nothing is found out.
 func TestSimulateFindsLoss(t *testing.T) {
-	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0"})
+	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Log: privacytest.Logger(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}

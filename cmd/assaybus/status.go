@@ -20,8 +20,9 @@ import (
 
 // statusFlags are the flags of status.
 type statusFlags struct {
-	watch, json bool
-	url         string
+	watch, json   bool
+	url           string
+	ca, cert, key string
 }
 
 // The bounds of status.
@@ -45,8 +46,10 @@ when the store is ill or any instrument needs attention: refused, blocked,
 silent, not reached, or with messages that failed within two hours.
 
 The bridge is at ASSAYBUS_HTTP or --url; ASSAYBUS_HTTP_TOKEN is shown when it is
-set. --json prints the snapshot, --watch prints anew every two seconds.`,
-		Example: "  assaybus status\n  assaybus status --watch\n  assaybus status --json --url https://bridge:8600 | jq .instruments[].state",
+set. A page with TLS must have a certificate of an authority that this machine
+knows, or of --ca; one that asks for a certificate is shown --cert with --key.
+--json prints the snapshot, --watch prints anew every two seconds.`,
+		Example: "  assaybus status\n  assaybus status --watch\n  assaybus status --json --url https://bridge:8600 | jq .instruments[].state\n  assaybus status --url https://bridge:8600 --ca lab-ca.pem --cert me.pem --key me.key",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -54,6 +57,9 @@ set. --json prints the snapshot, --watch prints anew every two seconds.`,
 	flags.BoolVar(&f.watch, "watch", false, "print anew every two seconds, until Ctrl-C")
 	flags.BoolVar(&f.json, "json", false, "the snapshot as one JSON object")
 	flags.StringVar(&f.url, "url", "", "where the bridge's page is")
+	flags.StringVar(&f.ca, "ca", "", "file of the authorities of the page's certificate")
+	flags.StringVar(&f.cert, "cert", "", "file of the certificate to show")
+	flags.StringVar(&f.key, "key", "", "file of its key")
 	return cmd
 }
 
@@ -66,10 +72,16 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	client, err := f.client()
+	if err != nil {
+		return &usageError{err}
+	}
 	out := cmd.OutOrStdout()
 	for {
-		s, err := fetchSnapshot(cmd.Context(), where, c.HTTP_Token)
+		s, err := fetchSnapshot(cmd.Context(), client, where, c.HTTP_Token)
 		switch {
+		case f.watch && cmd.Context().Err() != nil:
+			return nil
 		case err != nil && !f.watch:
 			return err
 		case err != nil:
@@ -117,7 +129,7 @@ func (f *statusFlags) where(c config) (string, error) {
 }
 
 // fetchSnapshot asks the bridge.
-func fetchSnapshot(ctx context.Context, where, token string) (*bridge.Snapshot, error) {
+func fetchSnapshot(ctx context.Context, client *http.Client, where, token string) (*bridge.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
@@ -127,9 +139,9 @@ func fetchSnapshot(ctx context.Context, where, token string) (*bridge.Snapshot, 
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("%w; start assaybus serve, or name its page with --url", err)
+		return nil, fmt.Errorf("%w; %s", err, unreached(err))
 	}
 	defer answer.Body.Close()
 	switch answer.StatusCode {

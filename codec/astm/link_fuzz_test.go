@@ -61,8 +61,12 @@ func FuzzSession(f *testing.F) {
 			for _, m := range host.Stored() {
 				out += fmt.Sprintf(" stored %q", m)
 			}
+			out += fmt.Sprint(host.Framed())
+			if err := host.Fault(); err != nil {
+				t.Error(err)
+			}
 			for _, g := range host.GivenUp() {
-				out += fmt.Sprintf(" given up %q", g.Raw)
+				out += fmt.Sprintf(" given up %q %s", g.Raw, g.Frames)
 				if !errors.Is(g.Why, codec.ErrIncomplete) && !errors.Is(g.Why, codec.ErrTooLarge) {
 					t.Errorf("given up because of %v", g.Why)
 				}

@@ -48,6 +48,8 @@ type receiver struct {
 	refused bool      // the last reply was NAK
 	carried int       // frames accepted in this session
 	out     [1]byte   // the reply
+	framer  codec.Framer
+	next    codec.Frame // what is known of the frame that will be accepted next
 
 	// A frame that holds several messages of which some could not be stored
 	// is refused, and those that were are not stored again when it comes back.
@@ -63,6 +65,7 @@ type receiver struct {
 func (p *Protocol) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error {
 	s := newSplitter(p.o)
 	r := &receiver{o: &p.o, conn: conn, host: host, split: s, last: -1}
+	r.framer, r.a.noting = host.(codec.Framer)
 	r.tokens = codec.NewTokens(conn, s.split, s.limit(p.o))
 	for {
 		if err := r.idle(ctx); err != nil {
@@ -161,6 +164,7 @@ func (r *receiver) begin() {
 	r.last = -1
 	r.carried = 0
 	r.refused = false
+	r.next = codec.Frame{}
 	r.replied = time.Now()
 	r.split.mode = framed
 	if r.a.text == nil { // room for a usual message and a frame of the usual length
@@ -170,7 +174,7 @@ func (r *receiver) begin() {
 
 // reset forgets the open message.
 func (r *receiver) reset() {
-	r.a = assembler{text: r.a.text[:0]}
+	r.a = assembler{text: r.a.text[:0], noting: r.a.noting, log: r.a.log.Emptied()}
 	r.began = time.Time{}
 	r.partial = r.partial[:0]
 	r.kept = 0
@@ -191,6 +195,7 @@ func (r *receiver) deadline() time.Time {
 func (r *receiver) reply(c byte) error {
 	if c == nak {
 		codec.Note(r.host, codec.EventNakSent)
+		r.next.Refused++
 	}
 	r.refused = c == nak
 	r.replied = time.Now()

@@ -19,6 +19,7 @@ const (
 type span struct {
 	from, to int
 	fate     fate
+	frames   []byte // that carried it, when the host wants to know
 }
 
 // assembler joins the texts of accepted frames and finds the messages in
@@ -35,32 +36,41 @@ type assembler struct {
 	worthy  bool   // it holds a whole P, O, R or Q record
 	etx     bool   // the last frame ended ETX
 	frames  int    // frames that carried it
+	noting  bool   // log is written
+	log     codec.FrameLog
 }
 
-// add appends the text of a frame, or of a record outside of frames; ended
+// add appends the text of frame f, or of a record outside of frames; ended
 // says that a record ends with it. It returns the messages that are over now:
 // their positions are those of a.text until forget is called. A message over
 // the limits is codec.ErrTooLarge.
-func (a *assembler) add(text []byte, ended bool, o *codec.Options) ([]span, error) {
+func (a *assembler) add(text []byte, ended bool, f codec.Frame, o *codec.Options) ([]span, error) {
 	var spans []span
 	start := len(a.text)
 	switch {
 	case start == 0 || isLineEnd(a.text[start-1]):
 	case a.etx:
 		a.text = append(a.text, cr) // ETX ended the record without saying so
+		start++
+		if last := a.log.Last(); last != nil {
+			last.AddedCR = true
+		}
 	case a.open && !a.hl7 && isWholeHeader(text, a.sep):
 		// A message begins in a frame of its own (LIS01-A2 §6.3.1.1), so the
 		// one before is over in the middle of a record.
-		f := truncated
+		how := truncated
 		if a.endsInL() {
-			f = complete
+			how = complete
 		}
-		spans = append(spans, a.close(start, f))
+		spans = append(spans, a.close(start, how))
 	}
 	a.frames++
 	a.text = append(a.text, text...)
 	a.etx = ended
 	spans = a.scan(spans)
+	if a.noting {
+		a.note(spans, start, f)
+	}
 	for _, s := range spans {
 		if s.to-s.from > o.MaxMessage {
 			return nil, codec.ErrTooLarge
@@ -128,7 +138,7 @@ func (a *assembler) scan(spans []span) []span {
 // close ends the open message at to. The frame in which the next one begins
 // is that one's first.
 func (a *assembler) close(to int, f fate) span {
-	s := span{a.begin, to, f}
+	s := span{from: a.begin, to: to, fate: f}
 	a.open, a.sep, a.hl7, a.worthy, a.frames = false, 0, false, false, 1
 	a.begin, a.scanned = to, max(a.scanned, to)
 	return s
@@ -140,6 +150,7 @@ func (a *assembler) forget() {
 		a.text = a.text[:copy(a.text, a.text[a.begin:])]
 		a.scanned -= a.begin
 		a.begin = 0
+		a.log.Forget()
 	}
 	if len(a.text) == 0 {
 		a.frames = 0

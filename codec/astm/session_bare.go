@@ -21,7 +21,7 @@ func (r *receiver) unframed(ctx context.Context, token []byte) error {
 		}
 		what := r.a.judge(trimLine(token))
 		ended := isLineEnd(token[len(token)-1]) || what == 'L'
-		switch err := r.take(ctx, token, ended); {
+		switch err := r.take(ctx, token, ended, codec.Frame{Number: -1, End: codec.EndUnframed}); {
 		case errors.Is(err, errLarge):
 			return r.oversize(ctx)
 		case err != nil && what == 'H':
@@ -85,7 +85,7 @@ func (r *receiver) bareEnd(ctx context.Context, err error) error {
 	if codec.IsTimeout(err) || errors.Is(err, codec.ErrTooLarge) || !r.a.deliverable() {
 		return r.broken(ctx, err)
 	}
-	if r.deliver(ctx, r.a.text, unterminated) != nil {
+	if r.deliver(ctx, r.a.text, r.a.log.List(), unterminated) != nil {
 		r.giveUp(ctx, errHungUp)
 	}
 	return err

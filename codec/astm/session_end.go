@@ -37,7 +37,7 @@ func (r *receiver) finish(ctx context.Context) error {
 func (r *receiver) persist(ctx context.Context, f fate) error {
 	hungUp := error(nil)
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		err := r.deliver(ctx, r.a.text, f)
+		err := r.deliver(ctx, r.a.text, r.a.log.List(), f)
 		if err == nil {
 			r.reset()
 			return hungUp
@@ -94,14 +94,17 @@ func (r *receiver) discard() {
 
 // giveUp hands what is left of an open message to the host.
 func (r *receiver) giveUp(ctx context.Context, why error) {
-	raw := r.a.text
+	raw, added := r.a.text, false
 	if len(r.partial) > 0 {
 		if n := len(raw); n > 0 && r.a.etx && !isLineEnd(raw[n-1]) {
-			raw = append(raw, cr)
+			raw, added = append(raw, cr), true
 		}
 		raw = append(raw, r.partial...)
 	}
 	if len(bytes.Trim(raw, "\x00\r\n")) > 0 && r.kept == 0 {
+		if !errors.Is(why, codec.ErrTooLarge) {
+			r.tellCut(added)
+		}
 		r.host.Incomplete(context.WithoutCancel(ctx), raw, why)
 	}
 	r.reset()

@@ -61,7 +61,9 @@ func (r *receiver) envelope(ctx context.Context, text []byte) ([]byte, error) {
 	if len(text) == 0 {
 		return text, r.reply(ack) // our ACK was lost, or the block is empty
 	}
-	switch err := r.take(ctx, text, true); {
+	f := r.next
+	f.Number, f.End = -1, codec.EndControls
+	switch err := r.take(ctx, text, true, f); {
 	case errors.Is(err, errLarge):
 		return text, r.oversize(ctx)
 	case err != nil:

@@ -62,6 +62,7 @@ func (r *receiver) noteGap() {
 	}
 	for range g.garbled {
 		codec.Note(r.host, codec.EventGarbled)
+		r.next.Garbled++
 	}
 	if r.carried == 0 || r.refused || r.split.mode != framed {
 		return
@@ -79,6 +80,7 @@ func (r *receiver) noteGap() {
 // receive judges a whole frame and answers it.
 func (r *receiver) receive(ctx context.Context, frame []byte) error {
 	end := r.split.end
+	r.next = codec.Frame{Refused: r.next.Refused, Garbled: r.next.Garbled}
 	if !r.checked(frame) {
 		codec.Note(r.host, codec.EventChecksum)
 		return r.reply(nak)
@@ -86,6 +88,9 @@ func (r *receiver) receive(ctx context.Context, frame []byte) error {
 	if r.repeated(frame[:end+1]) {
 		// Our ACK was lost (LIS01-A2 §6.5.1.1(3)).
 		codec.Note(r.host, codec.EventRepeatedFrame)
+		if last := r.a.log.Last(); last != nil {
+			last.Repeated++
+		}
 		return r.reply(ack)
 	}
 	number, ok := r.numbered(frame[1])
@@ -94,7 +99,15 @@ func (r *receiver) receive(ctx context.Context, frame []byte) error {
 		return r.reply(nak)
 	}
 	text, terminator := r.split.parts(frame)
-	switch err := r.take(ctx, text, terminator == etx); {
+	f := r.next
+	f.Number, f.End = -1, codec.EndETB
+	if c := frame[1]; c >= '0' && c <= '9' {
+		f.Number = int(c - '0')
+	}
+	if terminator == etx {
+		f.End = codec.EndETX
+	}
+	switch err := r.take(ctx, text, terminator == etx, f); {
 	case errors.Is(err, errLarge):
 		return r.oversize(ctx)
 	case err != nil:
@@ -111,6 +124,7 @@ func (r *receiver) checked(frame []byte) bool {
 	end := r.split.end
 	if r.split.noChecksum {
 		codec.NoteQuirk(r.host, quirkNoChecksum)
+		r.next.Unchecked = true
 		return true
 	}
 	want, lower, ok := hexValue(frame[end+1:])
@@ -119,6 +133,7 @@ func (r *receiver) checked(frame []byte) bool {
 	}
 	if lower {
 		codec.NoteQuirk(r.host, quirkLowerCase)
+		r.next.LowerCase = true
 	}
 	return true
 }
@@ -147,6 +162,7 @@ func (r *receiver) numbered(digit byte) (int, bool) {
 		return got, true
 	case r.o.Has(quirkAnyFrameNumber):
 		codec.NoteQuirk(r.host, quirkAnyFrameNumber)
+		r.next.OutOfTurn = true
 		if got >= 0 && got < 8 {
 			return got, true
 		}
@@ -158,9 +174,9 @@ func (r *receiver) numbered(digit byte) (int, bool) {
 // take adds the text of a new frame and stores the messages that are complete
 // with it. An error means that the frame is refused: all is as it was before
 // it, so that its repeat is a new frame.
-func (r *receiver) take(ctx context.Context, text []byte, ended bool) error {
+func (r *receiver) take(ctx context.Context, text []byte, ended bool, f codec.Frame) error {
 	before := r.a
-	spans, err := r.a.add(text, ended, r.o)
+	spans, err := r.a.add(text, ended, f, r.o)
 	if err != nil {
 		r.partial = r.partial[:0]
 		return errLarge
@@ -175,7 +191,7 @@ func (r *receiver) take(ctx context.Context, text []byte, ended bool) error {
 		if i < r.kept {
 			continue
 		}
-		if err := r.deliver(ctx, r.a.text[s.from:s.to], s.fate); err != nil {
+		if err := r.deliver(ctx, r.a.text[s.from:s.to], s.frames, s.fate); err != nil {
 			r.a = before
 			if r.kept = i; i > 0 {
 				r.keptFrame = append(r.keptFrame[:0], text...)
@@ -184,6 +200,7 @@ func (r *receiver) take(ctx context.Context, text []byte, ended bool) error {
 		}
 	}
 	r.kept = 0
+	r.next = codec.Frame{}
 	r.a.forget()
 	r.partial = r.partial[:0]
 	switch {
@@ -196,7 +213,8 @@ func (r *receiver) take(ctx context.Context, text []byte, ended bool) error {
 }
 
 // deliver gives a message that is over to the host.
-func (r *receiver) deliver(ctx context.Context, raw []byte, f fate) error {
+func (r *receiver) deliver(ctx context.Context, raw, frames []byte, f fate) error {
+	r.tell(frames)
 	ctx = context.WithoutCancel(ctx) // shutdown lets the transmission finish
 	switch f {
 	case truncated:

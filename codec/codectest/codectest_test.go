@@ -34,6 +34,7 @@ func (l *lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) err
 		}
 		if _, err := conn.Read(b); err != nil {
 			if len(line) > 0 {
+				tell(host, line, codec.EndCut)
 				host.Incomplete(ctx, line, codec.ErrIncomplete)
 				codec.Note(host, codec.EventTimeout)
 			}
@@ -51,6 +52,7 @@ func (l *lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) err
 			break
 		}
 	}
+	tell(host, line, codec.EndUnframed)
 	answer := "+"
 	if host.Ready() != nil || host.Receive(ctx, line) != nil {
 		answer = "-"
@@ -58,6 +60,11 @@ func (l *lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) err
 	}
 	_, err := conn.Write([]byte(answer))
 	return err
+}
+
+// tell tells the host that a message came in one piece.
+func tell(host codec.Host, line []byte, end codec.FrameEnd) {
+	host.(codec.Framer).Frames(codec.AppendFrame(nil, codec.Frame{Number: -1, Bytes: len(line), End: end}))
 }
 
 func (l *lines) Send(ctx context.Context, conn codec.Conn, raw []byte) error {
@@ -90,6 +97,7 @@ option max-message=20 message-timeout=5s role=instrument
 > a‹62*3›␊
 < +
 stored abbb␊
+frames 5U
 store fail ok
 > c␊
 <~ [-]
@@ -105,6 +113,7 @@ ready yes
 wait 4s
 pass 2s
 incomplete half
+frames 4C
 event timeout 1
 send mine␊
 < mine␊
@@ -145,6 +154,7 @@ func TestConverseFails(t *testing.T) {
 		"too many bytes":      "> a␊\nstored a␊\n",
 		"other pattern":       "> a␊\n<~ [a-z]\nstored a␊\n",
 		"other message":       "> a␊\n< +\nstored b␊\n",
+		"other frames":        "> a␊\n< +\nstored a␊\nframes 9U\n",
 		"no message":          "stored b␊\n",
 		"unnamed message":     "> a␊\n< +\n",
 		"unnamed remains":     "> a\npass 2m\n",

@@ -35,6 +35,7 @@ type dialogue struct {
 	log     bytes.Buffer
 
 	nextStored, nextGivenUp, nextSent int
+	frames                            string // of the message that the file named last
 }
 
 func newDialogue(ctx context.Context, p codec.Protocol) *dialogue {
@@ -170,6 +171,9 @@ func (d *dialogue) leftOver() error {
 	}
 	if g := d.host.GivenUp(); len(g) > d.nextGivenUp {
 		return fmt.Errorf("given up as well: %s (%w)", Pictures(g[d.nextGivenUp].Raw), g[d.nextGivenUp].Why)
+	}
+	if err := d.host.Fault(); err != nil {
+		return err
 	}
 	if err := d.end(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
 		fmt.Fprintf(&d.log, "ended: %v\n", err)

@@ -18,6 +18,7 @@
 //	ready yes|no           the answer of Host.Ready
 //	stored TEXT            the next message that was stored
 //	incomplete TEXT        the next one that was given up
+//	frames LIST            how the message named last was framed, see codec.FrameLog
 //	oversize TEXT          the next one that was given up as too large
 //	send TEXT              Protocol.Send begins as soon as the line is free
 //	sent ok|refused|noreply|yield|canceled|error
@@ -28,6 +29,6 @@
 //	quirk NAME [N]         the tolerance was noted (N times)
 //	detected NAME          the protocol that the conversation was found to speak
 //
-// incomplete and oversize without TEXT take any text. At the end everything
+// Of every message the frames must account for each byte. incomplete and oversize without TEXT take any text. At the end everything
 // written, stored and given up must have been named.
 package codectest

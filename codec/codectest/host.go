@@ -18,8 +18,9 @@ var ErrStore = errors.New("store out of order")
 
 // Given is what a Host was given by [Host.Incomplete].
 type Given struct {
-	Raw []byte
-	Why error
+	Raw    []byte
+	Why    error
+	Frames string
 }
 
 // Host records what a protocol gives it. The zero value stores everything
@@ -34,12 +35,16 @@ type Host struct {
 	events     map[codec.Event]int
 	quirks     map[string]int
 	detected   []string
+	frames     string   // of the next message
+	framed     []string // of the stored ones
+	fault      error
 }
 
 var (
 	_ codec.Host    = (*Host)(nil)
 	_ codec.Meter   = (*Host)(nil)
 	_ codec.Witness = (*Host)(nil)
+	_ codec.Framer  = (*Host)(nil)
 )
 
 // Answer queues answers of Receive; with none left it stores.
@@ -61,6 +66,7 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tries++
+	frames := h.framesOf(raw)
 	if len(h.answers) > 0 {
 		err := h.answers[0]
 		h.answers = h.answers[1:]
@@ -69,7 +75,7 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 		}
 	}
 	privacytest.Message(raw)
-	h.stored = append(h.stored, bytes.Clone(raw))
+	h.stored, h.framed = append(h.stored, bytes.Clone(raw)), append(h.framed, frames)
 	return nil
 }
 
@@ -79,7 +85,46 @@ func (h *Host) Incomplete(_ context.Context, raw []byte, why error) {
 	defer h.mu.Unlock()
 	privacytest.Message(raw)
 	privacytest.Error(why)
-	h.incomplete = append(h.incomplete, Given{bytes.Clone(raw), why})
+	var frames string
+	if !errors.Is(why, codec.ErrTooLarge) {
+		frames = h.framesOf(raw)
+	}
+	h.incomplete = append(h.incomplete, Given{bytes.Clone(raw), why, frames})
+}
+
+// Frames keeps the list for the next message.
+func (h *Host) Frames(list []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.frames = string(list)
+}
+
+// framesOf is the list of a message; one that does not account for every byte
+// is a fault.
+func (h *Host) framesOf(raw []byte) string {
+	frames := h.frames
+	h.frames = ""
+	l, err := codec.ParseFrames(frames)
+	if err == nil && l.Size() != len(raw) {
+		err = fmt.Errorf("the frames %q are %d bytes, the message %d", frames, l.Size(), len(raw))
+	}
+	h.fault = errors.Join(h.fault, err)
+	return frames
+}
+
+// Fault is nil when every message came with frames that account for all of its
+// bytes.
+func (h *Host) Fault() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fault
+}
+
+// Framed are the lists of frames of the messages that Receive took, in order.
+func (h *Host) Framed() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clip(h.framed)
 }
 
 // Ready is nil, or what SetReady said.

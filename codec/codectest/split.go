@@ -71,6 +71,7 @@ func Split(t *testing.T, p codec.Protocol, input []byte) {
 type outcome struct {
 	written []byte
 	stored  [][]byte
+	frames  []string
 	givenUp [][]byte
 	reasons []string
 }
@@ -79,7 +80,10 @@ func outcomeOf(t *testing.T, p codec.Protocol, input []byte, cuts ...int) outcom
 	t.Helper()
 	var host Host
 	written, err := Play(t, p, &host, input, cuts...)
-	o := outcome{written: written, stored: host.Stored()}
+	o := outcome{written: written, stored: host.Stored(), frames: host.Framed()}
+	if err := host.Fault(); err != nil {
+		t.Error(err)
+	}
 	for _, g := range host.GivenUp() {
 		o.givenUp = append(o.givenUp, g.Raw)
 		o.reasons = append(o.reasons, g.Why.Error())

@@ -37,6 +37,7 @@ func (d *dialogue) do(s step) error {
 			return errors.New("nothing more was stored")
 		}
 		d.nextStored++
+		d.frames = d.host.Framed()[d.nextStored-1]
 		return same(all[d.nextStored-1], s.bytes)
 	case "incomplete":
 		return d.givenUp(s, codec.ErrIncomplete)
@@ -57,6 +58,10 @@ func (d *dialogue) do(s step) error {
 		}
 		if !strings.Contains(err.Error(), s.text) {
 			return fmt.Errorf("we ended with: %w", err)
+		}
+	case "frames":
+		if d.frames != s.text {
+			return fmt.Errorf("the frames are %q", d.frames)
 		}
 	case "event", "quirk", "detected":
 		return d.counted(s)
@@ -139,6 +144,7 @@ func (d *dialogue) givenUp(s step, why error) error {
 	}
 	g := all[d.nextGivenUp]
 	d.nextGivenUp++
+	d.frames = g.Frames
 	if !errors.Is(g.Why, why) {
 		return fmt.Errorf("given up because of: %w", g.Why)
 	}

@@ -13,7 +13,7 @@ import (
 func oru(n int) []byte {
 	var b strings.Builder
 	b.WriteString("MSH|^~\\&|Counter|Lab|||20261123083600||ORU^R01|4711|P|2.3.1||||||UNICODE\r" +
-		"PID|1||P000123^^^^MR||Benchmann^Ada||19700101|F\rPV1|1|O|^^12\r" +
+		"PID|1||P000123^^^^MR||Benchmann^Adaline||19700101|F\rPV1|1|O|^^12\r" +
 		"OBR|1||S2611230042|00001^Automated Count^99MRC||20261123080000|20261123083411|||op7\r")
 	for i := range n {
 		fmt.Fprintf(&b, "OBX|%d|NM|67%02d-2^PAR%02d^LN||%d.%02d|10*9/L|4.00-10.00|N|||F\r", i+1, i, i, i, 90-i%90)

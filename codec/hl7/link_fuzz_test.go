@@ -87,6 +87,9 @@ func FuzzSession(f *testing.F) {
 			!errors.Is(err, codectest.ErrStore) && !errors.Is(err, io.EOF) {
 			t.Fatalf("ended with %v", err)
 		}
+		if err := host.Fault(); err != nil {
+			t.Error(err)
+		}
 		for _, raw := range host.Stored() {
 			if !bytes.Contains(data, raw) {
 				t.Errorf("stored what was not sent: %q", raw)

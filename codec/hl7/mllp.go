@@ -60,6 +60,19 @@ type mllp struct {
 	quirk   string
 }
 
+// ending is how the block that split returned last was delimited.
+func (m *mllp) ending() codec.FrameEnd {
+	switch m.quirk {
+	case quirkNoBlockCR:
+		return codec.EndNoCR
+	case quirkNoEndBlock:
+		return codec.EndNoFS
+	case quirkUnframed:
+		return codec.EndUnframed
+	}
+	return codec.EndMLLP
+}
+
 // split takes a block, an unframed message or a run of what stands between
 // them off data. At the end of data a block that has its end block and an
 // unframed message are tokens; a block without its end never is.

@@ -16,7 +16,9 @@ type session struct {
 	mllp   mllp
 	line   line
 	tokens *codec.Tokens
-	out    []byte    // the answers, reused
+	out    []byte // the answers, reused
+	framer codec.Framer
+	frames []byte    // the list for framer, reused
 	last   tokenKind // of the last token but filler: a burst of noise counts once
 }
 
@@ -24,6 +26,7 @@ type session struct {
 // taken it (HL7 v2 §2.9). It returns when nothing of a message is waiting.
 func (p *Protocol) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error {
 	s := &session{p: p, host: host, last: tokenBlock}
+	s.framer, _ = host.(codec.Framer)
 	s.open(conn)
 	for {
 		s.line.begun = time.Time{}
@@ -90,6 +93,7 @@ func (s *session) take(ctx context.Context, token []byte) error {
 	case tokenGarbled:
 		codec.Note(s.host, codec.EventTransmission)
 		codec.Note(s.host, codec.EventGarbled)
+		s.tell(codec.EndCut, len(token), false)
 		s.host.Incomplete(context.WithoutCancel(ctx), token, errCut)
 	case tokenHeartbeat:
 		if last != tokenHeartbeat {
@@ -124,7 +128,7 @@ func (s *session) block(ctx context.Context, token []byte) error {
 	var around enclosed
 	for raw := range messages(token) {
 		var o outcome
-		if o, end = s.message(ctx, raw, around.read(raw)); o != stored && o != rejected && o != uncorrelated {
+		if o, end = s.message(ctx, raw, around.read(raw), len(raw) < len(token)); o != stored && o != rejected && o != uncorrelated {
 			verdict = nak
 		}
 		if !commits {
@@ -151,8 +155,9 @@ func (s *session) block(ctx context.Context, token []byte) error {
 }
 
 // message gives one message of a batch, "" for none, to the host and appends
-// its acknowledgements to out. Its error ends the connection.
-func (s *session) message(ctx context.Context, raw []byte, batch string) (outcome, error) {
+// its acknowledgements to out; shared: its block holds more. Its error ends
+// the connection.
+func (s *session) message(ctx context.Context, raw []byte, batch string, shared bool) (outcome, error) {
 	h := readMSH(raw)
 	if s.mllp.quirk != "" {
 		codec.NoteQuirk(s.host, s.mllp.quirk)
@@ -165,6 +170,7 @@ func (s *session) message(ctx context.Context, raw []byte, batch string) (outcom
 		codec.Note(s.host, codec.EventBusy)
 	} else {
 		codec.NoteBatch(s.host, batch)
+		s.tell(s.mllp.ending(), len(raw), shared)
 		err = s.host.Receive(ctx, raw)
 	}
 	o, f, end := s.p.settle(&h, err)
@@ -176,6 +182,14 @@ func (s *session) message(ctx context.Context, raw []byte, batch string) (outcom
 	}
 	s.reply(&h, o, f)
 	return o, end
+}
+
+// tell tells the host how the message that it gets next was framed.
+func (s *session) tell(end codec.FrameEnd, size int, shared bool) {
+	if s.framer != nil {
+		s.frames = codec.AppendFrame(s.frames[:0], codec.Frame{Number: -1, Bytes: size, End: end, Shared: shared})
+		s.framer.Frames(s.frames)
+	}
 }
 
 // reply appends what the message asks to hear of its outcome.

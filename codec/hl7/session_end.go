@@ -48,6 +48,7 @@ func (s *session) end(ctx context.Context, err error) error {
 	if errors.Is(err, errTooSlow) || errors.Is(err, errNoEnd) {
 		codec.Note(s.host, codec.EventTimeout)
 	}
+	s.tell(codec.EndCut, len(rest), false)
 	s.host.Incomplete(context.WithoutCancel(ctx), rest, err)
 	return err
 }

@@ -19,12 +19,87 @@
   show();
 })();
 
+// morph makes old look like fresh and leaves what is the same alone: focus,
+// scroll position and what is unfolded stay. Children with a data-key or an id
+// are known by it, the others by their place.
+const morph = (() => {
+  const keyOf = (n) => n.nodeType === 1 ? n.dataset.key || n.id || "" : "";
+  const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
+  const children = (old, fresh) => {
+    const known = new Map(), wanted = new Set([...fresh.childNodes].map(keyOf));
+    for (const n of [...old.childNodes]) {
+      if (!keyOf(n)) continue;
+      if (wanted.has(keyOf(n))) known.set(keyOf(n), n);
+      else n.remove();
+    }
+    let at = old.firstChild;
+    const drop = () => { const gone = at; at = at.nextSibling; gone.remove(); };
+    for (const f of [...fresh.childNodes]) {
+      const same = keyOf(f) ? known.get(keyOf(f)) : at;
+      if (!same || !alike(same, f)) { old.insertBefore(f, at); continue; }
+      while (at && at !== same && !keyOf(at)) drop();
+      if (same === at) at = at.nextSibling;
+      else old.insertBefore(same, at);
+      node(same, f);
+    }
+    while (at) drop();
+  };
+  const node = (old, fresh) => {
+    if (old.nodeType !== 1) { if (old.data !== fresh.data) old.data = fresh.data; return; }
+    for (const a of fresh.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
+    for (const a of [...old.attributes]) if (!fresh.hasAttribute(a.name) && a.name !== "open") old.removeAttribute(a.name);
+    children(old, fresh);
+  };
+  return (old, html) => { const t = document.createElement("template"); t.innerHTML = html; children(old, t.content); };
+})();
+
+// watch shows what happens as it happens: apply gets the pieces that changed.
+const watch = (() => {
+  const live = document.getElementById("live"), bubble = document.getElementById("trouble");
+  if (!live) return () => {};
+  const say = (text, lost) => { live.hidden = false; live.classList.toggle("lost", lost); if (live.textContent !== text) live.textContent = text; };
+  return (apply) => {
+    const source = new EventSource(live.dataset.from);
+    source.addEventListener("update", (e) => {
+      const data = JSON.parse(e.data);
+      if ("trouble" in data) {
+        bubble.hidden = data.trouble === 0;
+        bubble.firstChild.data = String(data.trouble);
+        document.title = (data.trouble ? "(" + data.trouble + ") " : "") + document.title.replace(/^\(\d+\) /, "");
+      }
+      apply(data);
+      document.getElementById("asof").textContent = "as of " + new Date().toLocaleTimeString();
+      if (data.gone) say(data.gone + " any more. What you see is old.", true);
+      else say("Live", false);
+    });
+    source.addEventListener("error", () => say("Connection lost; trying again. What you see is old.", true));
+  };
+})();
+
+// still applies a change so that what one looks at stays where it is: the
+// element with the focus, else what stands in the middle of the window.
+const still = (change) => {
+  const held = document.activeElement !== document.body && document.activeElement || document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+  const before = held && held.getBoundingClientRect().top;
+  change();
+  if (scrollY === 0 || !held || !held.isConnected || before < 0 || before > innerHeight) return;
+  scrollBy({ top: held.getBoundingClientRect().top - before, behavior: "instant" });
+};
+
+// Every page but the overview is made of pieces with the name of their element.
+if (!document.getElementById("rows")) watch((data) => still(() => {
+  for (const [name, html] of Object.entries(data)) {
+    const piece = document.getElementById(name);
+    if (piece && name !== "trouble") morph(piece, html);
+  }
+}));
+
 // overview is the live table of instruments.
 (() => {
   const rows = document.getElementById("rows");
   if (!rows) return;
   const q = document.getElementById("q"), state = document.getElementById("state"), sort = document.getElementById("sort");
-  const found = document.getElementById("found"), none = document.getElementById("none"), live = document.getElementById("live");
+  const found = document.getElementById("found"), none = document.getElementById("none");
   document.documentElement.classList.add("scripted");
 
   const matches = (row) => {
@@ -74,14 +149,15 @@
   });
 
   const parse = (html) => { const t = document.createElement("template"); t.innerHTML = html; return t.content.firstElementChild; };
-  const put = (id, html) => { const e = document.getElementById(id); if (e.innerHTML !== html && !e.contains(document.activeElement)) e.innerHTML = html; };
   const merge = (old, fresh) => {
     for (const a of fresh.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
-    [...fresh.children].forEach((cell, n) => { if (old.children[n].innerHTML !== cell.innerHTML) old.children[n].innerHTML = cell.innerHTML; });
+    morph(old, fresh.innerHTML);
   };
-  const update = (data) => {
+  watch((data) => {
+    for (const name of ["summary", "store"]) if (name in data) morph(document.getElementById(name), data[name]);
+    if (!("rows" in data)) return;
     const seen = new Set();
-    for (const html of data.rows || []) {
+    for (const html of data.rows) {
       const fresh = parse(html);
       seen.add(fresh.id);
       const old = document.getElementById(fresh.id);
@@ -89,21 +165,7 @@
       else rows.append(fresh);
     }
     for (const row of [...rows.children]) if (!seen.has(row.id)) row.remove();
-    put("summary", data.summary);
-    put("store", data.store);
-    const bubble = document.getElementById("trouble");
-    bubble.hidden = data.trouble === 0;
-    bubble.firstChild.data = String(data.trouble);
-    document.title = (data.trouble ? "(" + data.trouble + ") " : "") + document.title.replace(/^\(\d+\) /, "");
     arrange();
-  };
-  const source = new EventSource("/live");
-  const say = (text, lost) => { live.hidden = false; live.classList.toggle("lost", lost); if (live.textContent !== text) live.textContent = text; };
-  source.addEventListener("overview", (e) => {
-    update(JSON.parse(e.data));
-    document.getElementById("asof").textContent = "as of " + new Date().toLocaleTimeString();
-    say("Live", false);
   });
-  source.addEventListener("error", () => say("Connection lost; trying again. What you see is old.", true));
   arrange();
 })();

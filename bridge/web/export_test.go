@@ -1,0 +1,4 @@
+package web
+
+// MaxWatchers is how many pages may watch at once.
+const MaxWatchers = maxWatchers
