@@ -44,7 +44,6 @@ func (c config) brokerConfig(log *slog.Logger) broker.Config {
 // openService opens the bus and the HTTP listener; nothing is left open after
 // an error.
 func openService(ctx context.Context, c config, log *slog.Logger) (*service, error) {
-	tuneCollector(int64(c.MessageMemory))
 	bus, err := broker.Open(ctx, c.brokerConfig(log))
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -48,22 +47,4 @@ func allocated() uint64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
-}
-
-// What lives in memory is small beside what messages leave behind, so that by
-// the runtime's own measure a busy bridge collects several times a second. It
-// waits until that is collectPercent of what lives; a soft limit keeps the sum
-// where the runtime's measure would have had it with the budget in use.
-const (
-	collectPercent = 300
-	collectBase    = 256 << 20 // bytes that the streams, their caches and connections may take
-)
-
-// tuneCollector sets both, unless GOGC or GOMEMLIMIT say what is wanted.
-// budget is the memory for messages in bytes.
-func tuneCollector(budget int64) {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(collectPercent)
-		debug.SetMemoryLimit(2*budget + collectBase)
-	}
 }

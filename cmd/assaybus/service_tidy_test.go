@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"math"
-	"runtime/debug"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,27 +34,4 @@ func TestTidyEnds(t *testing.T) {
 			t.Errorf("ended after %v, want with its context", took)
 		}
 	})
-}
-
-func TestTuneCollector(t *testing.T) {
-	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
-	t.Cleanup(func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) })
-	for _, tt := range []struct {
-		gogc, memlimit string
-		percent        int
-		limit          int64
-	}{
-		{"", "", 300, 768 << 20},
-		{"50", "", 100, math.MaxInt64}, // the runtime has read them, and they stay
-		{"", "1GiB", 100, math.MaxInt64},
-	} {
-		debug.SetGCPercent(100)
-		debug.SetMemoryLimit(math.MaxInt64)
-		t.Setenv("GOGC", tt.gogc)
-		t.Setenv("GOMEMLIMIT", tt.memlimit)
-		tuneCollector(256 << 20)
-		if got, max := debug.SetGCPercent(100), debug.SetMemoryLimit(-1); got != tt.percent || max != tt.limit {
-			t.Errorf("GOGC=%q GOMEMLIMIT=%q: %d %% and %d bytes, want %d and %d", tt.gogc, tt.memlimit, got, max, tt.percent, tt.limit)
-		}
-	}
 }
