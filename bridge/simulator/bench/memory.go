@@ -49,8 +49,8 @@ func (b *bench) idleConnections(ctx context.Context) error {
 	})
 }
 
-// settleTime is what the runtime gets to give memory back.
-const settleTime = 15 * time.Second
+// settleTime is what the program gets to notice the silence and give memory back.
+const settleTime = 35 * time.Second
 
 // settled is the least resident memory within the settle time.
 func (p *process) settled(ctx context.Context) (int, error) {
