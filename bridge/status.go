@@ -143,6 +143,13 @@ func (b *Board) status(i *Instrument) *status {
 	return s
 }
 
+// Expect makes the rows of instruments that will be served.
+func (b *Board) Expect(r *Registry) {
+	for _, i := range r.Instruments {
+		b.status(i)
+	}
+}
+
 // forget drops an instrument that is no longer in the file.
 func (b *Board) forget(id string) {
 	b.mu.Lock()

@@ -66,6 +66,7 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 
 // run serves the instruments until ctx ends, then closes everything.
 func (s *service) run(ctx context.Context, registry *bridge.Registry) error {
+	s.board.Expect(registry) // the page may be asked before the server has looked at its file
 	stopPage := s.page.serve(registry)
 	stopIngest := s.ingest()
 	var tidying sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 func benchMessages() map[string]string {
 	var oru, oul, astm strings.Builder
 	oru.WriteString("MSH|^~\\&|Counter|Lab|||20261123083600||ORU^R01|4711|P|2.3.1||||||UNICODE\r" +
-		"PID|1||P000123^^^^MR||Example^Adaline||19700101|F\rPV1|1|O|^^12\r" +
+		"PID|1||P000123^^^^MR||Rivers^Adaline||19700101|F\rPV1|1|O|^^12\r" +
 		"OBR|1||S2611230042|00001^Automated Count^99MRC||20261123080000|20261123083411|||op7\r")
 	for i := range 12 {
 		fmt.Fprintf(&oru, "OBX|%d|NM|67%02d-2^PAR%02d^LN||%d.%02d|10*9/L|4.00-10.00|N|||F|||20261123083411\r", i+1, i, i, i, 90-i%90)

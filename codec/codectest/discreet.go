@@ -81,7 +81,7 @@ type listener struct {
 // that holds one of the pieces, or a name that nobody declared.
 func (l *listener) leak(pieces []string, raw, wire []byte) error {
 	l.t.Helper()
-	var host Host
+	host := Host{Damaged: true}
 	var errs []error
 	var names []string
 	m, err := l.protocol.Parse(raw)

@@ -26,6 +26,8 @@ type Given struct {
 // Host records what a protocol gives it. The zero value stores everything
 // and is always ready; its methods may be called at any time.
 type Host struct {
+	Damaged bool // its messages are damaged on purpose: what they have for ids are none
+
 	mu         sync.Mutex
 	answers    []error
 	busy       error
@@ -74,16 +76,23 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 			return fmt.Errorf("publish: %w", err)
 		}
 	}
-	privacytest.Message(raw)
+	h.hear(raw)
 	h.stored, h.framed = append(h.stored, bytes.Clone(raw)), append(h.framed, frames)
 	return nil
+}
+
+// hear has the ids of a message looked for in what is said.
+func (h *Host) hear(raw []byte) {
+	if !h.Damaged {
+		privacytest.Message(raw)
+	}
 }
 
 // Incomplete keeps a copy of raw.
 func (h *Host) Incomplete(_ context.Context, raw []byte, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	privacytest.Message(raw)
+	h.hear(raw)
 	privacytest.Error(why)
 	var frames string
 	if !errors.Is(why, codec.ErrTooLarge) {
