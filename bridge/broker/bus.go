@@ -56,6 +56,8 @@ type Bus struct {
 	links   chan *nats.Msg
 	dropped atomic.Uint64
 
+	restarting sync.Mutex // of the embedded server, one at a time
+
 	stop   context.CancelFunc // ends the watcher and the link writer
 	wg     sync.WaitGroup
 	kick   chan struct{} // a publish got no answer: look now

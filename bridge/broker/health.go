@@ -173,6 +173,8 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 // restart replaces the embedded server and waits for the client to find the
 // new one.
 func (b *Bus) restart(ctx context.Context) error {
+	b.restarting.Lock()
+	defer b.restarting.Unlock()
 	b.srv.shut()
 	if err := b.srv.start(); err != nil {
 		return err

@@ -30,6 +30,7 @@ const stagingOwner = "data"
 // It is called when the server runs and the streams are there; the server
 // removes the links at every start.
 func (e *embedded) stage(streams []string) {
+	e.unstage(e.staged())
 	memory := memoryFolder()
 	if memory == "" || len(streams) == 0 {
 		return
