@@ -46,6 +46,12 @@ func readBack(t *testing.T, b *broker.Bus) map[string][]uint64 {
 // and in order. The body is overwritten as soon as Publish has returned.
 func play(t *testing.T, b *broker.Bus, players, perPlayer int, patience func() time.Duration) {
 	t.Helper()
+	send(t, b, players, perPlayer, patience)
+	check(t, b, players, perPlayer)
+}
+
+func send(t *testing.T, b *broker.Bus, players, perPlayer int, patience func() time.Duration) {
+	t.Helper()
 	var wg sync.WaitGroup
 	for player := range players {
 		wg.Go(func() {
@@ -61,6 +67,10 @@ func play(t *testing.T, b *broker.Bus, players, perPlayer int, patience func() t
 		})
 	}
 	wg.Wait()
+}
+
+func check(t *testing.T, b *broker.Bus, players, perPlayer int) {
+	t.Helper()
 	all := readBack(t, b)
 	if len(all) != players*perPlayer {
 		t.Errorf("%d messages, want %d", len(all), players*perPlayer)
@@ -104,14 +114,15 @@ func TestCommitImpatience(t *testing.T) {
 // The server is replaced in mid-batch: what was not confirmed is repeated.
 func TestCommitRestart(t *testing.T) {
 	b := open(t, config(t))
-	over := make(chan struct{})
+	sent, over := make(chan struct{}), make(chan struct{})
+	restarts := 0
 	go func() {
 		defer close(over)
 		for range 3 {
 			before := b.Batches(subjects.StreamRaw)
 			for b.Batches(subjects.StreamRaw) < before+2 {
 				select {
-				case <-t.Context().Done():
+				case <-sent:
 					return
 				case <-time.After(time.Millisecond):
 				}
@@ -119,8 +130,15 @@ func TestCommitRestart(t *testing.T) {
 			if err := b.Restart(t.Context()); err != nil {
 				t.Error(err)
 			}
+			restarts++
 		}
 	}()
-	play(t, b, 60, 40, func() time.Duration { return 500 * time.Millisecond })
+	send(t, b, 60, 40, func() time.Duration { return 500 * time.Millisecond })
+	close(sent)
 	<-over
+	if restarts == 0 {
+		t.Error("no restart: nothing was tested")
+	}
+	eventually(t, 10*time.Second, "it is well", func() bool { return b.Healthy() == nil })
+	check(t, b, 60, 40)
 }
