@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/codec/codectest"
 	"github.com/assaybus/assaybus/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
@@ -90,6 +91,7 @@ func FuzzReadProxy(f *testing.F) {
 	f.Add(proxied("10.1.2.3:4000"))
 	f.Add(proxyHeader(0x20, 0, nil))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		codectest.Ends(t)
 		r := bytes.NewReader(text)
 		a, err := bridge.ReadProxy(r)
 		if used := len(text) - r.Len(); used > 16+2048 || err == nil && used < 16 {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 	"github.com/assaybus/assaybus/privacytest"
 )
 
@@ -175,6 +176,7 @@ func FuzzFrames(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		codectest.Ends(t)
 		l, err := codec.ParseFrames(text)
 		if err != nil {
 			return

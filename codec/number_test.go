@@ -4,8 +4,10 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/assaybus/assaybus/codec"
 	"pgregory.net/rapid"
+
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 )
 
 func TestNumber(t *testing.T) {
@@ -120,6 +122,7 @@ func FuzzNumber(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, value string, comma uint8) {
+		codectest.Ends(t)
 		n, comparator, warn := codec.Number(value, codec.Comma(comma%3))
 		if n == nil && comparator != "" {
 			t.Errorf("a comparator %q without a number", comparator)

@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assaybus/assaybus/codec"
 	"pgregory.net/rapid"
+
+	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 )
 
 func TestTimestamp(t *testing.T) {
@@ -116,6 +118,7 @@ func FuzzTimestamp(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		codectest.Ends(t)
 		got, ok := codec.Timestamp(text, nil)
 		if !ok && got != "" {
 			t.Errorf("a time %q that is not ok", got)

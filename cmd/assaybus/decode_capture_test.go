@@ -11,6 +11,7 @@ import (
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
+	"github.com/assaybus/assaybus/codec/codectest"
 )
 
 // What an instrument may send, invented: framed, bare, several, cut short.
@@ -218,6 +219,7 @@ func FuzzDecode(f *testing.F) {
 		protocols[tolerant] = p
 	}
 	f.Fuzz(func(t *testing.T, data []byte, tolerant bool) {
+		codectest.Ends(t)
 		var out bytes.Buffer
 		people, machines := printer{w: &out, file: "-"}, printer{w: &out, json: true}
 		d := decoder{protocol: protocols[tolerant], put: func(found finding) {

@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"unicode"
+
+	"github.com/assaybus/assaybus/codec/codectest"
 )
 
 func TestVisible(t *testing.T) {
@@ -25,6 +27,7 @@ func TestVisible(t *testing.T) {
 func FuzzVisible(f *testing.F) {
 	f.Add([]byte("\x1b]0;title\x07\u202e\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		codectest.Ends(t)
 		for _, r := range visible(b) {
 			if !unicode.IsPrint(r) {
 				t.Fatalf("%q lets %U through", b, r)

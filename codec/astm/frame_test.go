@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 )
 
 // tokens are all that a splitter finds, as kind and bytes.
@@ -179,6 +180,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add([]byte("H|\\^&\r\nP|1\rL|1|N"), uint8(1), uint8(1))
 	f.Add([]byte("\x02H|\r\x03\x04"), uint8(3), uint8(2))
 	f.Fuzz(func(t *testing.T, input []byte, how, size uint8) {
+		codectest.Ends(t)
 		m := []mode{framed, neutral, bare, controls, inBlock}[int(how)%5]
 		o := codec.Options{MaxFrame: 64, MaxMessage: 64}
 		if how&0x80 != 0 {

@@ -31,6 +31,7 @@ func FuzzParse(f *testing.F) {
 		Quirks: []string{"hl7-delimiters", "qc-after-result"},
 	})
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		codectest.Ends(t)
 		for _, p := range []codec.Protocol{plain, odd} {
 			m, err := p.Parse(raw)
 			if err != nil {

@@ -41,6 +41,7 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Add([]byte(session("H|\\^&\r", "O|1|SX1\r", "L|1\r")), uint8(0), uint16(2))
 	f.Fuzz(func(t *testing.T, in []byte, quirks uint8, fails uint16) {
+		codectest.Ends(t)
 		o := codec.Options{MaxMessage: 300, MaxFrame: 100, MaxFrames: 6}
 		for i, name := range names {
 			if quirks>>i&1 == 1 {

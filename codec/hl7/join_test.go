@@ -304,6 +304,7 @@ func FuzzJoin(f *testing.F) {
 	}
 	p := standard(f)
 	f.Fuzz(func(t *testing.T, a, b []byte) {
+		codectest.Ends(t)
 		parts := [][]byte{bytes.Clone(a), bytes.Clone(b)}
 		for _, raw := range parts {
 			part, ok := p.Part(raw)

@@ -26,6 +26,7 @@ func FuzzSplit(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		codectest.Ends(t)
 		whole, end, err := splitAll(t, data, len(data))
 		each, eachEnd, eachErr := splitAll(t, data, 1)
 		if end != eachEnd || !errors.Is(eachErr, err) {
@@ -72,6 +73,7 @@ func FuzzSession(f *testing.F) {
 		f.Add(seed, byte(i))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, mode byte) {
+		codectest.Ends(t)
 		o := codec.Options{
 			MaxMessage:   fuzzLimit,
 			AckMode:      []string{"auto", "original", "enhanced", "always_aa"}[mode%4],
