@@ -90,9 +90,10 @@ func (b *bench) latency(ctx context.Context) error {
 	})
 }
 
-// startUp is the time until connections are taken, with messages stored.
+// startUp is the time until connections are taken with messages stored, and
+// what those cost every further message.
 func (b *bench) startUp(ctx context.Context) error {
-	for _, n := range []int{b.stored / 2, b.stored} {
+	for _, n := range []int{fewStored, b.stored / 2, b.stored} {
 		store := b.store()
 		if err := fill(ctx, store, n); err != nil {
 			return err
@@ -101,11 +102,18 @@ func (b *bench) startUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.result.Starts = append(b.result.Starts, start{Stored: n, Took: seconds(p.started)})
-		fmt.Fprintf(b.out, "start with %d messages stored: %v\n", n, seconds(p.started).round())
-		if err := p.stop(); err != nil {
+		var l load
+		if err = p.settle(ctx); err == nil {
+			l, err = b.simulate(ctx, p, "hl7", 100, 0)
+		}
+		if e := p.stop(); err == nil {
+			err = e
+		}
+		if err != nil {
 			return err
 		}
+		b.result.Starts = append(b.result.Starts, start{Stored: n, Took: seconds(p.started), Durable: l})
+		fmt.Fprintf(b.out, "start with %d messages stored: %v; then hl7, 100 connections: %.0f durable/s, acknowledgement %s\n", n, seconds(p.started).round(), l.Rate, l.latencies())
 		if err := os.RemoveAll(store); err != nil {
 			return err
 		}
@@ -113,6 +121,9 @@ func (b *bench) startUp(ctx context.Context) error {
 	fmt.Fprintln(b.out)
 	return nil
 }
+
+// fewStored is what the costs of more are compared with.
+const fewStored = 1000
 
 // fill stores n messages, half raw and half parsed, under one instrument.
 func fill(ctx context.Context, store string, n int) error {

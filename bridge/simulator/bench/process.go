@@ -106,6 +106,43 @@ func (p *process) start(ctx context.Context, address string) error {
 	return errors.Join(fmt.Errorf("%s takes no connections: %s", filepath.Base(p.cmd.Path), p.messages.String()), p.stop())
 }
 
+// settle waits until the process has finished what it does after its start: it
+// counts again what was stored today, beside its connections.
+func (p *process) settle(ctx context.Context) error {
+	before, err := p.busy()
+	for ctx.Err() == nil && err == nil {
+		time.Sleep(time.Second)
+		var now time.Duration
+		if now, err = p.busy(); now-before < idleShare {
+			return err
+		}
+		before = now
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// idleShare is what it takes of a second of one processor at most when it has
+// nothing to do but to read its store for damage.
+const idleShare = 100 * time.Millisecond
+
+// busy is the processor time that the process has used.
+func (p *process) busy() (time.Duration, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	var ticks int
+	for _, text := range fields[11:13] { // utime, stime: proc(5)
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ
+}
+
 // stop ends the process and waits for it.
 func (p *process) stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended: Wait says how

@@ -50,10 +50,11 @@ type large1 struct {
 	Factor      float64 `json:"factor"` // of the sum of their sizes
 }
 
-// start is one start-up.
+// start is one start-up with messages stored.
 type start struct {
-	Stored int     `json:"stored"`
-	Took   seconds `json:"seconds"`
+	Stored  int     `json:"stored"`
+	Took    seconds `json:"seconds"`
+	Durable load    `json:"durable"` // 100 connections, after it
 }
 
 // goal is one figure and what it should be.
@@ -92,6 +93,9 @@ func (r *report) goals(w io.Writer) {
 		if x.Connections == 1 {
 			atMost("peak of a 10 MiB message, times its size", x.Factor, 4)
 		}
+	}
+	for _, x := range r.Starts {
+		atMost(fmt.Sprintf("start with %d messages stored, s", x.Stored), time.Duration(x.Took).Seconds(), 5)
 	}
 	for _, x := range r.Slow {
 		if x.Connections == 100 {
