@@ -133,7 +133,7 @@ func (b *Bus) open(ctx context.Context) error {
 	if err := b.limits(); err != nil {
 		return err
 	}
-	err = b.ensureStreams(ctx)
+	err = b.settled(ctx, b.ensureStreams)
 	var api *jetstream.APIError
 	if b.srv != nil && errors.As(err, &api) && api.ErrorCode == errNoRoom {
 		err = b.shrinkStreams(ctx)

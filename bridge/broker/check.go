@@ -62,7 +62,6 @@ func merge(info *jetstream.StreamInfo, want jetstream.StreamConfig) (next jetstr
 	next.MaxMsgSize = want.MaxMsgSize
 	next.AllowDirect = want.AllowDirect
 	next.DenyDelete = have.DenyDelete || want.DenyDelete
-	next.Compression = want.Compression
 	next.AllowAtomicPublish = have.AllowAtomicPublish || want.AllowAtomicPublish
 
 	next.MaxBytes = want.MaxBytes
@@ -79,6 +78,7 @@ func merge(info *jetstream.StreamInfo, want jetstream.StreamConfig) (next jetstr
 	}
 	next.Duplicates = window(want.Duplicates, next.MaxAge)
 	next.Replicas = max(have.Replicas, want.Replicas)
+	next.Compression = compression(next.Replicas)
 	if have.Replicas > want.Replicas {
 		notes = append(notes, fmt.Sprintf("it has %d copies, more than the %d configured", have.Replicas, want.Replicas))
 	}

@@ -18,7 +18,7 @@ const (
 	ListenNone    = "none" // Config.Listen: no socket, in-process only
 
 	defaultMemory  = 64 << 20
-	defaultConnect = 10 * time.Second
+	defaultConnect = 15 * time.Second
 	minStore       = 1 << 30
 	unknownStore   = 8 << 30 // when the system does not say how much disk is free
 )
@@ -68,8 +68,8 @@ type Config struct {
 	RawMaxBytes, ParsedMaxBytes, LinkMaxBytes int64
 	// DedupeWindow is how long a stream remembers message ids: 10 min when 0.
 	DedupeWindow time.Duration
-	// ConnectTimeout bounds the first connection to an external server: 10 s
-	// when 0.
+	// ConnectTimeout bounds the first connection to an external server, and then
+	// the wait for its cluster to have elected leaders: 15 s each when 0.
 	ConnectTimeout time.Duration
 
 	// Name of the connection and of the embedded server: "assaybus" when empty.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // connectExternal tries until ConnectTimeout: a server that is still starting
@@ -38,6 +39,37 @@ func (b *Bus) connectExternal(ctx context.Context) (*nats.Conn, error) {
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+// settled repeats what a cluster did not answer for want of a leader, until
+// ConnectTimeout: after a power cut its servers listen before they have elected
+// one.
+func (b *Bus) settled(ctx context.Context, ask func(context.Context) error) error {
+	start, told := time.Now(), false
+	for {
+		err := ask(ctx)
+		if b.srv != nil || !leaderless(err) || time.Since(start) > b.c.ConnectTimeout {
+			return err
+		}
+		if !told {
+			b.log.Warn("bus does not answer for its streams; waiting for its cluster to elect a leader", "bus", b.place(), "error", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// leaderless tells what a cluster says while it has no leader, or too few of
+// its servers, for JetStream or one stream.
+func leaderless(err error) bool {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return api.Code == 503 || api.ErrorCode == 10005 || api.ErrorCode == 10009
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
 }
 
 func (b *Bus) externalOptions() ([]nats.Option, error) {

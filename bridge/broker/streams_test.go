@@ -186,6 +186,26 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// Copies are not compressed (TestClusterKilledTwice), nor are those of a stream
+// that has more of them than configured; a single one is.
+func TestMergeCompression(t *testing.T) {
+	for _, tt := range []struct {
+		have, want int // copies
+		was, is    jetstream.StoreCompression
+	}{
+		{1, 1, jetstream.NoCompression, jetstream.S2Compression},
+		{1, 3, jetstream.S2Compression, jetstream.NoCompression},
+		{3, 3, jetstream.S2Compression, jetstream.NoCompression},
+		{3, 1, jetstream.S2Compression, jetstream.NoCompression},
+	} {
+		info := &jetstream.StreamInfo{Config: jetstream.StreamConfig{Replicas: tt.have, Compression: tt.was}}
+		got, _, changed := broker.Merge(info, jetstream.StreamConfig{Name: subjects.StreamRaw, Replicas: tt.want})
+		if got.Compression != tt.is || !changed {
+			t.Errorf("%d to %d copies: compression %v, changed %v", tt.have, tt.want, got.Compression, changed)
+		}
+	}
+}
+
 // A store that shrank below what the streams reserve still opens.
 func TestStoreLimitShrinks(t *testing.T) {
 	c := config(t)
