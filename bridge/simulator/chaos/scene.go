@@ -34,7 +34,7 @@ type scene struct {
 // scenes are all faults, the longest first: they share the lanes.
 func scenes() []scene {
 	return []scene{
-		{4, "R3 cluster: each node in turn killed, restarted, partitioned", false, playCluster},
+		{4, "R3 cluster: each node in turn partitioned and killed, then all at once", false, playCluster},
 		{3, "SIGSTOP and SIGCONT, for longer than every timer", false, playStop},
 		{1, "SIGKILL of the bridge at random moments, restart on the same data", false, playKill},
 		{4, "external NATS server: killed, restarted, partitioned", false, playExternal},

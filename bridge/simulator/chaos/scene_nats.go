@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,16 +12,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/assaybus/assaybus/subjects"
 )
 
 // The external bus in one round.
 const (
-	outages      = 2                // kills and partitions of the single server, each
-	outage       = 2 * time.Second  // how long it is gone
-	partition    = 4 * time.Second  // longer than the patience of bridge and analyzers
-	currentLimit = 30 * time.Second // until a node has caught up
+	outages   = 2               // kills and partitions of the single server, each
+	outage    = 2 * time.Second // how long it is gone
+	partition = 4 * time.Second // longer than the patience of bridge and analyzers
 )
 
 // node is a nats-server of the harness behind proxies.
@@ -116,86 +112,6 @@ func playExternal(w *world) error {
 	return w.finish()
 }
 
-// playCluster kills and partitions each of three nodes in turn. The other two
-// have a quorum: messages must be taken again while the node is away.
-func playCluster(w *world) error {
-	nodes, cut, err := w.newCluster()
-	if err != nil {
-		return err
-	}
-	var urls []string
-	for _, n := range nodes {
-		urls = append(urls, "nats://"+n.client.addr())
-		if err := w.startNode(n); err != nil {
-			return err
-		}
-	}
-	w.nats = []string{"ASSAYBUS_NATS_URL=" + strings.Join(urls, ","), "ASSAYBUS_REPLICAS=3", "ASSAYBUS_STORE_MAX=1GiB"}
-	if err := await(w.ctx, currentLimit, func() error { return placeable(w.ctx, nodes[0]) }); err != nil {
-		return fmt.Errorf("cluster: %w", err)
-	}
-	if err := w.begin(); err != nil {
-		return err
-	}
-	for n, node := range nodes {
-		// The partition first: a kill moves the bridge to another node, and the
-		// node that the bridge stands on must be partitioned at least once.
-		for _, p := range cut[n] {
-			p.partition()
-		}
-		away := w.over()
-		for _, p := range cut[n] {
-			p.heal()
-		}
-		if away != nil {
-			return fmt.Errorf("node %s partitioned: %w", node.name, away)
-		}
-		if err := await(w.ctx, currentLimit, func() error { return current(w.ctx, nodes) }); err != nil {
-			return fmt.Errorf("node %s after its partition: %w", node.name, err)
-		}
-		if err := node.process.kill(); err != nil {
-			return err
-		}
-		if err := w.over(); err != nil {
-			return fmt.Errorf("node %s killed: %w", node.name, err)
-		}
-		if err := w.startNode(node); err != nil {
-			return err
-		}
-		if err := await(w.ctx, currentLimit, func() error { return current(w.ctx, nodes) }); err != nil {
-			return fmt.Errorf("node %s restarted: %w", node.name, err)
-		}
-	}
-	return w.finish()
-}
-
-// newCluster makes three nodes with a proxy for every pair; cut[n] are the
-// proxies on all ways to and from node n.
-func (w *world) newCluster() (nodes []*node, cut [][]*proxy, err error) {
-	for n := range 3 {
-		node, err := w.newNode(fmt.Sprintf("n%d", n+1), true)
-		if err != nil {
-			return nil, nil, err
-		}
-		nodes = append(nodes, node)
-		cut = append(cut, []*proxy{node.client})
-	}
-	for from, a := range nodes {
-		for to, b := range nodes {
-			if from == to {
-				continue
-			}
-			p, err := w.newProxy(b.cluster)
-			if err != nil {
-				return nil, nil, err
-			}
-			a.routes = append(a.routes, "nats://"+p.addr())
-			cut[from], cut[to] = append(cut[from], p), append(cut[to], p)
-		}
-	}
-	return nodes, cut, nil
-}
-
 // ask calls f with JetStream of one node, past its proxy.
 func ask(ctx context.Context, n *node, f func(context.Context, jetstream.JetStream) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -210,54 +126,4 @@ func ask(ctx context.Context, n *node, f func(context.Context, jetstream.JetStre
 		return err
 	}
 	return f(ctx, js)
-}
-
-// elected is nil when the cluster has a leader that answers for JetStream.
-func elected(ctx context.Context, n *node) error {
-	return ask(ctx, n, func(ctx context.Context, js jetstream.JetStream) error {
-		_, err := js.AccountInfo(ctx)
-		return err
-	})
-}
-
-// placeable is nil when the cluster has three peers for a stream: it is asked
-// to make one, which is removed again.
-func placeable(ctx context.Context, n *node) error {
-	return ask(ctx, n, func(ctx context.Context, js jetstream.JetStream) error {
-		const probe = "PROBE"
-		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: probe, Subjects: []string{"probe"}, Replicas: 3}); err != nil {
-			return err
-		}
-		return js.DeleteStream(ctx, probe)
-	})
-}
-
-var errBehind = errors.New("a copy is behind")
-
-// current is nil when every node answers and every copy of the streams of
-// custody has caught up.
-func current(ctx context.Context, nodes []*node) error {
-	for _, n := range nodes {
-		if err := elected(ctx, n); err != nil {
-			return fmt.Errorf("node %s: %w", n.name, err)
-		}
-	}
-	return ask(ctx, nodes[0], func(ctx context.Context, js jetstream.JetStream) error {
-		for _, name := range []string{subjects.StreamRaw, subjects.StreamParsed} {
-			s, err := js.Stream(ctx, name)
-			if err != nil {
-				return err
-			}
-			c := s.CachedInfo().Cluster
-			if c == nil || c.Leader == "" || len(c.Replicas) != len(nodes)-1 {
-				return fmt.Errorf("stream %s: %w", name, errBehind)
-			}
-			for _, r := range c.Replicas {
-				if !r.Current || r.Offline {
-					return fmt.Errorf("stream %s on %s: %w", name, r.Name, errBehind)
-				}
-			}
-		}
-		return nil
-	})
 }
