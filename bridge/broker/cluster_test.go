@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,16 +19,51 @@ import (
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// member runs server n of a cluster as an operator would, with every write on
-// disk.
+const memberPassword = "change-me"
+
+// member runs server n of the cluster that README.md describes.
 func member(t *testing.T, n int, folder string, addresses []string) *server.Server {
 	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "```\n# nats.conf of n1;")
+	text, _, found := strings.Cut(text, "```\n")
+	if !found {
+		t.Fatal("README.md has no nats.conf")
+	}
+	text = "#" + text
+	for _, r := range [][2]string{
+		{"server_name: n1", fmt.Sprintf("server_name: n%d", n+1)},
+		{"listen: 0.0.0.0:4222", "listen: 127.0.0.1:-1"},
+		{"listen: 0.0.0.0:6222", "listen: " + addresses[n]},
+		{"n1:6222", addresses[0]}, {"n2:6222", addresses[1]}, {"n3:6222", addresses[2]},
+		{"/var/lib/nats", strconv.Quote(folder)},
+	} {
+		if strings.Count(text, r[0]) != 1 {
+			t.Fatalf("nats.conf of README.md has not one %q", r[0])
+		}
+		text = strings.Replace(text, r[0], r[1], 1)
+	}
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ASSAYBUS_PASSWORD", memberPassword)
+	printed, err := server.ProcessConfigFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return serve(t, func(o *server.Options) {
-		o.ServerName, o.StoreDir, o.SyncAlways = fmt.Sprintf("n%d", n+1), folder, true
-		address := netip.MustParseAddrPort(addresses[n])
-		o.Cluster = server.ClusterOpts{Name: "lab", Host: address.Addr().String(), Port: int(address.Port())}
-		o.Routes = server.RoutesFromStr("nats://" + strings.Join(addresses, ",nats://"))
+		*o = *printed
+		o.NoSigs, o.NoLog = true, true
 	})
+}
+
+// memberURL is s with its user.
+func memberURL(s *server.Server) string {
+	return "nats://assaybus:" + memberPassword + "@" + s.Addr().String()
 }
 
 // behind names what is not well with the copies of the streams.
@@ -54,7 +89,7 @@ func behind(ctx context.Context, js jetstream.JetStream) error {
 // ask repeats a question to JetStream until the cluster has the answer.
 func ask(t *testing.T, s *server.Server, what string, question func(context.Context, jetstream.JetStream) error) {
 	t.Helper()
-	nc, err := nats.Connect(s.ClientURL())
+	nc, err := nats.Connect(memberURL(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +139,7 @@ func TestClusterKilledTwice(t *testing.T) {
 			ask(t, servers[0], when, behind)
 		}
 		c := external(servers[0])
-		c.Replicas, c.ConnectTimeout = 3, 20*time.Second
+		c.URL, c.Replicas, c.ConnectTimeout = memberURL(servers[0]), 3, 20*time.Second
 		b, err := broker.Open(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)

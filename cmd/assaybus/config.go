@@ -18,7 +18,7 @@ const prefix = "ASSAYBUS"
 type config struct {
 	NATS          natsConfig
 	Data          string `default:"./data" help:"folder of the embedded bus"`
-	StoreMax      Size   `split_words:"true" default:"0" help:"most that the embedded bus may take on disk, such as 50GiB; 0 = 80 % of what is free; when it is full instruments are refused, nothing is deleted"`
+	StoreMax      Size   `split_words:"true" default:"0" help:"most that the streams may take on disk, such as 50GiB; 0 = 80 % of what is free, on an external bus no limit of ours; when it is full instruments are refused, nothing is deleted"`
 	StoreKeyFile  string `split_words:"true" help:"file with the key, at least 32 characters, that the embedded bus encrypts its store with; the store is lost without it"`
 	Replicas      int    `default:"1" help:"copies of the streams on an external cluster: 1, 3 or 5"`
 	Site          string `default:"main" help:"name of this laboratory, part of every subject"`
