@@ -17,7 +17,7 @@ import (
 // The cluster in one round.
 const (
 	blackouts    = 2                // kills of all nodes at once
-	currentLimit = 30 * time.Second // until a node has caught up
+	currentLimit = 60 * time.Second // until a node has caught up
 )
 
 // playCluster kills and partitions each of three nodes in turn. The other two

@@ -42,7 +42,7 @@ type world struct {
 // The bounds of one step.
 const (
 	readyLimit = 20 * time.Second // a bridge that starts
-	takenLimit = 40 * time.Second // until every calm link is taken from again
+	takenLimit = 60 * time.Second // until every calm link is taken from again
 	readLimit  = 2 * time.Minute  // reading the streams back
 )
 
