@@ -35,13 +35,10 @@ func (p *Protocol) Part(raw []byte) (codec.Part, bool) {
 	w := walk{o: &p.o}
 	w.t.cut(head, &p.o)
 	t := &w.t
-	if t.header < 0 {
+	if t.header < 0 || !t.head.correlated() { // in its charset a separator was a trail byte: Parse refuses it
 		return codec.Part{}, false
 	}
 	w.m, w.d = &codec.Message{Charset: t.charset}, t.d
-	if w.value(w.msh(10)) == "" { // a separator was a trail byte: Parse refuses it
-		return codec.Part{}, false
-	}
 	part := codec.Part{Sender: w.msh(3) + string(rune(t.d.field)) + w.msh(4)}
 	if before := w.value(w.msh(14)); !acceptCondition(before) {
 		part.Continues = before
