@@ -30,7 +30,8 @@ type embedded struct {
 	users *accounts // nil = no users file
 	key   string    // of the store; "" = not encrypted
 
-	staging string // folder in memory where batches are collected; "" = none
+	staging     string   // folder in memory where batches are collected; "" = none
+	stagingLock *os.File // held with it
 
 	mu  sync.Mutex
 	srv *server.Server

@@ -21,6 +21,9 @@ const stagingPrefix = "assaybus-batches-"
 // that one has the same links, and must not remove what they point to.
 const stagingOwner = "data"
 
+// stagingLock in such a folder is locked for as long as its process lives.
+const stagingLock = "lock"
+
 // stage has the named streams collect their batches in memory instead, where
 // there is some. What is collected is not custody: an acknowledgement follows
 // the commit, which writes the stream's own file and syncs it. A power cut in
@@ -35,11 +38,17 @@ func (e *embedded) stage(streams []string) {
 	if memory == "" || len(streams) == 0 {
 		return
 	}
+	removeOrphans(memory)
 	home, err := os.MkdirTemp(memory, stagingPrefix)
 	if err != nil {
 		return
 	}
-	e.staging = home
+	lock, err := lockFile(filepath.Join(home, stagingLock)) // before the owner: see removeOrphans
+	if err != nil {
+		_ = os.RemoveAll(home)
+		return
+	}
+	e.staging, e.stagingLock = home, lock
 	if data, err := filepath.Abs(e.c.Data); err == nil {
 		_ = os.Symlink(data, filepath.Join(home, stagingOwner))
 	}
@@ -59,6 +68,10 @@ func (e *embedded) unstage(homes []string) {
 	e.staging = ""
 	for _, home := range homes {
 		_ = os.RemoveAll(home)
+	}
+	if e.stagingLock != nil {
+		unlockFile(e.stagingLock)
+		e.stagingLock = nil
 	}
 	for link := range e.stagingLinks() {
 		_ = os.Remove(link)
@@ -95,4 +108,26 @@ func (e *embedded) stagingLinks() map[string]string {
 		}
 	}
 	return links
+}
+
+// removeOrphans removes what processes that were killed left in memory when
+// their data folder was removed after them: no next start would come for it,
+// and it may hold messages of patients.
+func removeOrphans(memory string) {
+	homes, _ := filepath.Glob(filepath.Join(memory, stagingPrefix+"*"))
+	for _, home := range homes {
+		data, err := os.Readlink(filepath.Join(home, stagingOwner))
+		if err != nil {
+			continue // another user's, or one that is just being made
+		}
+		if _, err := os.Stat(data); !os.IsNotExist(err) {
+			continue
+		}
+		// A live process may have a data folder that cannot be seen from here:
+		// containers may share their memory.
+		if lock, err := lockFile(filepath.Join(home, stagingLock)); err == nil {
+			_ = os.RemoveAll(home)
+			unlockFile(lock)
+		}
+	}
 }

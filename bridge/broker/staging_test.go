@@ -88,6 +88,55 @@ func TestCopiedFolderHasMemoryOfItsOwn(t *testing.T) {
 	}
 }
 
+// What a killed process left in memory goes with the next start of any, if its
+// data folder is gone; what another lives on or will come back for stays.
+func TestOrphansInMemoryAreRemoved(t *testing.T) {
+	killed := func() (data, home string) {
+		data = filepath.Join(t.TempDir(), "data")
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBatchChild$")
+		child.Env = append(os.Environ(), dataOfChild+"="+data, "TMPDIR="+t.TempDir())
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if lines := bufio.NewScanner(out); !lines.Scan() {
+			t.Fatal("the child said nothing")
+		}
+		home = filepath.Dir(inMemory(t, data, subjects.StreamRaw))
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		return data, home
+	}
+	gone, orphan := killed()
+	if err := os.RemoveAll(gone); err != nil {
+		t.Fatal(err)
+	}
+	_, awaited := killed()
+	c := config(t)
+	live := open(t, c)
+	hidden := filepath.Dir(inMemory(t, c.Data, subjects.StreamRaw))
+	if err := os.Remove(filepath.Join(hidden, "data")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(gone, filepath.Join(hidden, "data")); err != nil { // as seen from another container
+		t.Fatal(err)
+	}
+
+	open(t, config(t))
+	for home, kept := range map[string]bool{orphan: false, awaited: true, hidden: true} {
+		if _, err := os.Stat(home); (err == nil) != kept {
+			t.Errorf("%s: %v; want it kept: %v", home, err, kept)
+		}
+	}
+	shut(t, live)
+	if err := os.RemoveAll(awaited); err != nil {
+		t.Error(err)
+	}
+}
+
 // Without the place in memory every publication tries itself: nothing fails.
 func TestLostMemoryFolder(t *testing.T) {
 	c := config(t)
@@ -142,7 +191,7 @@ func TestKilledAmongBatches(t *testing.T) {
 	var homes []string
 	for range 4 {
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBatchChild$")
-		child.Env = append(os.Environ(), dataOfChild+"="+c.Data)
+		child.Env = append(os.Environ(), dataOfChild+"="+c.Data, "TMPDIR="+t.TempDir())
 		out, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
