@@ -3,6 +3,7 @@ package hl7
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/assaybus/assaybus/codec"
@@ -31,6 +32,9 @@ func (p *Protocol) Part(raw []byte) (codec.Part, bool) {
 	head, _ := h.cutSegment(raw[nextMSH(raw, 0):])
 	if dsc == nil && len(h.field(14)) == 0 && isPlain(head) {
 		return codec.Part{}, false
+	}
+	if h.crs {
+		head = slices.Concat(head, []byte{cr}) // or an LF in a field would end the segment
 	}
 	w := walk{o: &p.o}
 	w.t.cut(head, &p.o)
