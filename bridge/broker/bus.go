@@ -145,7 +145,7 @@ func (b *Bus) open(ctx context.Context) error {
 		return err
 	}
 	if b.srv != nil {
-		if reason := b.srv.unhealthy(); reason != nil {
+		if reason := b.srv.unhealthy(ctx); reason != nil {
 			return fmt.Errorf("store folder %s: %w; restore the folder from a copy, or name an empty one, before instruments are connected", b.c.Data, reason)
 		}
 	}

@@ -196,18 +196,6 @@ func (e *embedded) close() {
 	unlockFile(e.lock)
 }
 
-// unhealthy is the server's own opinion of its streams; nil when they are well.
-func (e *embedded) unhealthy() error {
-	s := e.current()
-	if s == nil {
-		return errors.New("the embedded server is not running")
-	}
-	if h := s.Healthz(&server.HealthzOptions{}); h.Error != "" {
-		return errors.New(h.Error)
-	}
-	return nil
-}
-
 func (e *embedded) url() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

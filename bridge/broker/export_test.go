@@ -84,3 +84,17 @@ func (b *Bus) Note(info *jetstream.StreamInfo) { b.note(info) }
 
 // MemoryFolder is where batches can be collected in memory.
 func MemoryFolder() string { return memoryFolder() }
+
+// Unhealthy is what the watcher hears of the embedded server, and how often
+// and how long it asks.
+func (b *Bus) Unhealthy(ctx context.Context) error { return b.srv.unhealthy(ctx) }
+
+const (
+	AskAgain  = askAgain
+	BelieveIn = believeIn
+)
+
+// Believed is what the watcher makes of answers.
+func Believed(ctx context.Context, ask func() (ill error, sure bool)) error {
+	return believed(ctx, ask)
+}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
@@ -18,11 +20,14 @@ const (
 	backoffMin   = time.Second
 	backoffMax   = 30 * time.Second
 	wellAfter    = time.Minute // healthy for so long forgets the back-off
+	askAgain     = 50 * time.Millisecond
+	believeIn    = 2 * time.Second // how long an illness that may pass must last
 	probeBytes   = 1 << 20
 )
 
 // Healthy is [bridge.Publisher]'s: nil when messages can be stored now. The
-// answer is at most half a second old, two seconds with an external server.
+// answer is at most half a second old, two seconds with an external server or
+// where the embedded one is not sure of an illness.
 func (b *Bus) Healthy() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,7 +151,7 @@ func (r *restarts) spent(now time.Time) {
 // until the disk takes a probe, so a full disk costs no restarts.
 func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	now := time.Now()
-	ill := b.srv.unhealthy()
+	ill := b.srv.unhealthy(ctx)
 	if ill == nil {
 		r.healthy(now)
 		return nil
@@ -164,7 +169,7 @@ func (b *Bus) heal(ctx context.Context, r *restarts) error {
 	if err := b.restart(ctx); err != nil {
 		return err
 	}
-	if err := b.srv.unhealthy(); err != nil {
+	if err := b.srv.unhealthy(ctx); err != nil {
 		return fmt.Errorf("store folder %s: %w; make room on the disk or repair it", b.c.Data, err)
 	}
 	return b.readStreams(ctx)
@@ -208,4 +213,45 @@ func (e *embedded) probe() error {
 		return err
 	}
 	return f.Sync()
+}
+
+// unhealthy is the server's own opinion of its streams; nil when they are well.
+func (e *embedded) unhealthy(ctx context.Context) error { return believed(ctx, e.opinion) }
+
+// opinion is what the server says of itself now. It is not sure where the next
+// moment may say otherwise: it calls itself not ready when the question is
+// interrupted for a millisecond, and a stream of any program lost while that is
+// made or removed.
+func (e *embedded) opinion() (ill error, sure bool) {
+	s := e.current()
+	if s == nil || !s.Running() {
+		return errors.New("the embedded server is not running"), true
+	}
+	for _, h := range s.Healthz(&server.HealthzOptions{Details: true}).Errors {
+		switch {
+		case h.Type == server.HealthzErrorStream && strings.HasPrefix(h.Stream, "."):
+			// removed; its blocks are being deleted
+		case h.Type == server.HealthzErrorJetStream, strings.Contains(h.Error, "write error"):
+			return errors.New(h.Error), true
+		case ill == nil:
+			ill = errors.New(h.Error)
+		}
+	}
+	return ill, false
+}
+
+// believed asks until the answer is well or sure, or has been ill for two
+// seconds: every illness ends the publications in flight.
+func believed(ctx context.Context, ask func() (ill error, sure bool)) error {
+	for left := believeIn; ; left -= askAgain {
+		ill, sure := ask()
+		if ill == nil || sure || left <= 0 {
+			return ill
+		}
+		select {
+		case <-ctx.Done():
+			return ill
+		case <-time.After(askAgain):
+		}
+	}
 }

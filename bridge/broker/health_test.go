@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -40,6 +44,82 @@ func TestRestartBackOff(t *testing.T) {
 	r.Healthy(now.Add(time.Minute))
 	if !r.Ill(now.Add(time.Minute)) {
 		t.Error("a good minute does not forget the back-off")
+	}
+}
+
+// nats-server calls itself ill when a look is interrupted for a millisecond,
+// and while a stream of any program is made or removed. Neither is worth a
+// refusal, let alone a restart.
+func TestIllnessIsBelieved(t *testing.T) {
+	ill := errors.New("ill")
+	for name, tt := range map[string]struct {
+		answer func(n int) (error, bool) // of the n-th question, from 1
+		want   error
+		took   time.Duration
+		asked  int
+	}{
+		"well":             {func(int) (error, bool) { return nil, false }, nil, 0, 1},
+		"sure":             {func(int) (error, bool) { return ill, true }, ill, 0, 1},
+		"ill once":         {func(n int) (error, bool) { return map[bool]error{true: ill}[n == 1], false }, nil, broker.AskAgain, 2},
+		"ill for a second": {func(n int) (error, bool) { return map[bool]error{true: ill}[n <= 20], false }, nil, 20 * broker.AskAgain, 21},
+		"then sure":        {func(n int) (error, bool) { return ill, n == 3 }, ill, 2 * broker.AskAgain, 3},
+		"stays ill":        {func(int) (error, bool) { return ill, false }, ill, broker.BelieveIn, 41},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start, n := time.Now(), 0
+				err := broker.Believed(t.Context(), func() (error, bool) { n++; return tt.answer(n) })
+				if !errors.Is(err, tt.want) || time.Since(start) != tt.took || n != tt.asked {
+					t.Errorf("%v after %v and %d questions, want %v after %v and %d", err, time.Since(start), n, tt.want, tt.took, tt.asked)
+				}
+			})
+		})
+	}
+	t.Run("the watcher ends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 70*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			err := broker.Believed(ctx, func() (error, bool) { return ill, false })
+			if !errors.Is(err, ill) || time.Since(start) != 70*time.Millisecond {
+				t.Errorf("%v after %v", err, time.Since(start))
+			}
+		})
+	})
+}
+
+// What another program's stream leaves in the store while it is made and
+// removed is no illness of the server.
+func TestStreamsOfOthersComeAndGo(t *testing.T) {
+	var l logBuffer
+	c := config(t)
+	c.Log = l.logger(0)
+	b := open(t, c)
+	streams := filepath.Join(c.Data, server.JetStreamStoreDir, server.DEFAULT_GLOBAL_ACCOUNT, "streams")
+	removed := filepath.Join(streams, ".OTHER") // as nats-server names one while its blocks are deleted
+	if err := os.Mkdir(removed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if err := b.Unhealthy(t.Context()); err != nil || time.Since(start) >= broker.BelieveIn {
+		t.Errorf("while a stream is removed: %v after %v", err, time.Since(start))
+	}
+	made := filepath.Join(streams, "OTHER") // before the server knows it
+	if err := os.Mkdir(made, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(4*broker.AskAgain, func() { _ = os.Remove(made) })
+	if err := b.Unhealthy(t.Context()); err != nil {
+		t.Errorf("while a stream is made: %v", err)
+	}
+	if err := b.Healthy(); err != nil || strings.Contains(l.String(), "restarting") {
+		t.Errorf("%v, log %s", err, l.String())
+	}
+	if err := os.MkdirAll(made, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Unhealthy(t.Context()); err == nil {
+		t.Error("a folder without a stream is no illness")
 	}
 }
 
