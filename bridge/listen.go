@@ -56,6 +56,9 @@ func (l *links) change(ctx context.Context, registry *Registry) {
 	for _, i := range registry.Instruments { // everyone has a row before anyone is heard
 		l.server.board.status(i)
 	}
+	if plain := registry.plain(); len(plain) > 0 && !slices.Equal(plain, l.registry.plain()) {
+		l.server.log.Warn("results cross the network unprotected (tls: off): whoever is on it can read and forge them", "instruments", plain)
+	}
 	for key, r := range routes {
 		if open := l.listeners[key]; open != nil {
 			open.setRoute(r)
@@ -67,9 +70,6 @@ func (l *links) change(ctx context.Context, registry *Registry) {
 		if i.Dial != "" && l.dialers[i.ID] == nil {
 			l.dialers[i.ID] = dial(ctx, l.server, i)
 		}
-	}
-	if plain := registry.plain(); len(plain) > 0 && !slices.Equal(plain, l.registry.plain()) {
-		l.server.log.Warn("results cross the network unprotected (tls: off): whoever is on it can read and forge them", "instruments", plain)
 	}
 	l.registry = registry
 }
