@@ -39,16 +39,16 @@ test: ## Every test that needs only Go
 
 .PHONY: race
 race: needs-cc ## The tests under the race detector, and nobody may hear of a patient (needs a C compiler)
-	CGO_ENABLED=1 go run ./privacytest/check -suite -- go test -json -count=1 -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
+	CGO_ENABLED=1 go run ./tests/privacy -suite -- go test -json -count=1 -race -shuffle=on -timeout $(RACE_TIMEOUT) ./...
 
 .PHONY: privacy
 privacy: ## The tests, and a search for patients and specimens in all that was heard
-	CGO_ENABLED=0 go run ./privacytest/check -suite -- go test -json -count=1 ./...
+	CGO_ENABLED=0 go run ./tests/privacy -suite -- go test -json -count=1 ./...
 
 .PHONY: privacy-attacks
 privacy-attacks: ## The same of a run of make hostile and make chaos (ARGS as for chaos)
-	go run ./privacytest/check -- $(MAKE) hostile HOSTILETIME=$(HOSTILETIME)
-	go run ./privacytest/check -- $(MAKE) chaos ARGS="$(ARGS)"
+	go run ./tests/privacy -- $(MAKE) hostile HOSTILETIME=$(HOSTILETIME)
+	go run ./tests/privacy -- $(MAKE) chaos ARGS="$(ARGS)"
 
 .PHONY: browser
 browser: needs-chromium $(AXE) ## The page in headless Chromium, with axe-core
@@ -101,7 +101,7 @@ check: needs-cc lint ## All that must be green before a change lands
 	$(MAKE) vuln
 	$(MAKE) alerts
 	$(MAKE) race
-	go run ./privacytest/check -- $(MAKE) browser postgres snippets
+	go run ./tests/privacy -- $(MAKE) browser postgres snippets
 
 # Not -fuzztime: when that ends, go 1.26 may call a clean run failed with a bare
 # "context deadline exceeded" (golang/go#75804). An interrupt ends it properly.
@@ -122,7 +122,7 @@ fuzz: ## Every fuzz target for FUZZTIME each (default 30s)
 
 .PHONY: chaos
 chaos: ## Kill, stop, cut off, fill and damage; nothing acknowledged may be lost (ARGS='--for 2h')
-	CGO_ENABLED=0 go run ./bridge/simulator/chaos $(ARGS)
+	CGO_ENABLED=0 go run ./tests/chaos $(ARGS)
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call (needs VULNDB, default https://vuln.go.dev)
@@ -136,7 +136,7 @@ hostile: ## Every kind of hostile peer at once, for HOSTILETIME (default 1m)
 
 .PHONY: bench
 bench: build ## Whole processes against a bare server: table and bench.json (ARGS='-parts rate,slow')
-	CGO_ENABLED=0 go run ./bridge/simulator/bench $(ARGS)
+	CGO_ENABLED=0 go run ./tests/bench $(ARGS)
 
 .PHONY: micro
 micro: ## Every benchmark of a function (BENCHTIME=1s)

@@ -14,9 +14,9 @@ import (
 
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
-	"github.com/assaybus/assaybus/privacytest"
-	"github.com/assaybus/assaybus/privacytest/onbus"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/subjects"
+	"github.com/assaybus/assaybus/tests/privacy/onbus"
 )
 
 // Whatever the store answers but a confirmation is repeated with the same id

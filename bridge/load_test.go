@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 func TestLoad(t *testing.T) {

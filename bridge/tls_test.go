@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // pki is an authority that makes certificates.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 func TestPlace(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/assaybus/assaybus/bridge/broker"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/bridge/ingest"
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/subjects"
 )
 

@@ -24,7 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assaybus/assaybus/bridge/ingest"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // server is a PostgreSQL server in a temporary folder, reached by a socket.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // link is a small stop-and-wait protocol with the frames of ASTM, or with

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge/simulator"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // messages are n different messages of three frames each.

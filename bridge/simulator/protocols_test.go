@@ -13,7 +13,7 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/testdata"
 )
 

@@ -21,9 +21,9 @@ import (
 	"github.com/assaybus/assaybus/bridge/web"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
-	"github.com/assaybus/assaybus/privacytest"
-	"github.com/assaybus/assaybus/privacytest/onbus"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/subjects"
+	"github.com/assaybus/assaybus/tests/privacy/onbus"
 )
 
 // lab is pages over a real bus.

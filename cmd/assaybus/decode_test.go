@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // lines is a protocol of this test: a conversation begins with "!", each line

@@ -16,9 +16,9 @@ import (
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
-	"github.com/assaybus/assaybus/privacytest"
-	"github.com/assaybus/assaybus/privacytest/onbus"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/subjects"
+	"github.com/assaybus/assaybus/tests/privacy/onbus"
 )
 
 // laboratory is a bridge that serves on a real bus, and the environment of the

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/bridge/broker"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // A load plays until it is told to stop, keeps sums only, and measures from

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/bridge/simulator"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 func TestSimulateUsage(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 	"github.com/assaybus/assaybus/bridge"
 	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
-	"github.com/assaybus/assaybus/privacytest/onbus"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/subjects"
+	"github.com/assaybus/assaybus/tests/privacy/onbus"
 )
 
 // openBus is an embedded bus with a listener, closed with the test.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/codectest"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // numbered is one H to L with n results.

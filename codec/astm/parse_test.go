@@ -8,7 +8,7 @@ import (
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/astm"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/google/go-cmp/cmp"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // dialogue is one conversation under way: the instrument is the file, our

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"pgregory.net/rapid"
 )
 

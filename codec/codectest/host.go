@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // ErrStore is the answer of [Host.Receive] to a "store fail".

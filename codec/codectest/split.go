@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // cutAll is up to which position an input is cut at every byte; behind it at

@@ -8,8 +8,8 @@ import (
 
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/codectest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/codec/hl7"
-	"github.com/assaybus/assaybus/privacytest"
 )
 
 // answer is what the instrument hears of one block.

@@ -15,8 +15,8 @@ import (
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/codec/codectest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 	"github.com/assaybus/assaybus/codec/hl7"
-	"github.com/assaybus/assaybus/privacytest"
 )
 
 // standard is HL7 without options.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/assaybus/assaybus/bridge/simulator"
 	"github.com/assaybus/assaybus/codec"
-	"github.com/assaybus/assaybus/privacytest/onbus"
 	"github.com/assaybus/assaybus/subjects"
+	"github.com/assaybus/assaybus/tests/privacy/onbus"
 )
 
 // dedupeWindow is the bridge's: inside it an id stands in LAB_PARSED once.

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // process is a program that the harness started and may end at any moment.

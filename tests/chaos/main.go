@@ -6,8 +6,8 @@
 // and compares afterwards what the analyzers were told with what the streams
 // hold. It prints one table and exits 1 on any violation.
 //
-//	go run ./bridge/simulator/chaos            about two minutes, needs root to mount
-//	go run ./bridge/simulator/chaos --for 2h   a soak
+//	go run ./tests/chaos            about two minutes, needs root to mount
+//	go run ./tests/chaos --for 2h   a soak
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // natsCommand is the first argument of the harness's own nats-server.

@@ -21,8 +21,9 @@ import (
 )
 
 // collect takes the ids of everything in the repository at root that a test
-// or the simulator plays: messages, their golden JSON, conversations, fuzz
-// seeds, templates, and string literals in the sources of tests.
+// or the simulator plays: messages, their golden JSON, conversations,
+// templates, and string literals in the sources of tests. Seeds of fuzzing have
+// no id of their own: what passes of them is heard at run time.
 func (x *ids) collect(root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -39,7 +40,7 @@ func (x *ids) collect(root string) error {
 			return nil
 		}
 		in := func(folder string) bool { return strings.Contains("/"+filepath.ToSlash(from), folder) }
-		if !strings.HasSuffix(path, "_test.go") && !in("/testdata/") && !in("/simulator/chaos/") {
+		if !strings.HasSuffix(path, "_test.go") && !in("/testdata/") && !in("/tests/chaos/") {
 			return nil
 		}
 		data, err := os.ReadFile(path)
@@ -54,8 +55,6 @@ func (x *ids) collect(root string) error {
 			if json.Unmarshal(data, &m) == nil {
 				x.parsed(from, &m)
 			}
-		case in("/testdata/fuzz/"):
-			err = x.seed(from, data)
 		case in("/link/"):
 			err = x.conversation(from, string(data))
 		case in("/simulator/"):
@@ -131,22 +130,6 @@ func unframed(raw []byte) []byte {
 		}
 	}
 	return bytes.TrimLeft(raw, "\r")
-}
-
-// seed takes the ids of a file of go test -fuzz.
-func (x *ids) seed(from string, data []byte) error {
-	for line := range strings.Lines(string(data)) {
-		literal, ok := strings.CutPrefix(strings.TrimSpace(line), "[]byte(")
-		if !ok {
-			continue
-		}
-		text, err := strconv.Unquote(strings.TrimSuffix(literal, ")"))
-		if err != nil {
-			return err
-		}
-		x.bytes(from, []byte(text))
-	}
-	return nil
 }
 
 // number is a verb of fmt that becomes a number.

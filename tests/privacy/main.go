@@ -1,9 +1,9 @@
-// Command check runs the suite, or any program of it, with the folder set that
+// Command privacy runs the suite, or any program of it, with the folder set that
 // privacytest writes to, and looks for patients and specimens in everything
 // that was heard and in the output of the run itself.
 //
-//	go run ./privacytest/check -suite -- go test -json -count=1 ./...
-//	go run ./privacytest/check -- make chaos ARGS='--only 1'
+//	go run ./tests/privacy -suite -- go test -json -count=1 ./...
+//	go run ./tests/privacy -- make chaos ARGS='--only 1'
 //
 // It prints one line: files, lines, ids, hits. It exits 1 when an id was heard,
 // when the program failed, and when less was heard than the suite says.
@@ -22,7 +22,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 func main() {
@@ -37,7 +37,7 @@ func main() {
 
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, out io.Writer) error {
-	f := flag.NewFlagSet("check", flag.ContinueOnError)
+	f := flag.NewFlagSet("privacy", flag.ContinueOnError)
 	suite := f.Bool("suite", false, "the program is go test -json of the whole module: every package must have been heard")
 	folder := f.String("folder", "", "where to write what is heard (default: a new folder under .tmp/privacy, removed when all is well)")
 	read := f.Bool("read", false, "run nothing: search once more what an earlier run has written to -folder")
@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if *read != (f.NArg() == 0) || *read && *folder == "" {
-		return errors.New("name the program to listen to, as in: check -- go test -json PACKAGES; or -read and -folder")
+		return errors.New("name the program to listen to, as in: privacy -- go test -json PACKAGES; or -read and -folder")
 	}
 	top, err := root()
 	if err != nil {

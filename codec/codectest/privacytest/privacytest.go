@@ -3,7 +3,7 @@
 // of it must name no patient and no specimen. Where the environment variable
 // [Env] names a folder, every process of the suite writes what it hears into a
 // file of its own there, and the messages that passed with it, and
-// privacytest/check looks for the ids of the second in the first. Without the
+// tests/privacy looks for the ids of the second in the first. Without the
 // variable nothing is kept. Only tests and test programs import it.
 package privacytest
 

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // hit is an id where none may be.

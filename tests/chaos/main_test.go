@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 func TestFlags(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // outputFile holds what the program printed, as lines of privacytest.

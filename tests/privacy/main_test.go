@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/assaybus/assaybus/privacytest"
+	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
 // planted is a message of a patient and a specimen that no test has.
@@ -45,7 +45,7 @@ func speeches() map[string]func(*slog.Logger) {
 		"what is complained": func(*slog.Logger) { fmt.Fprint(os.Stderr, "specimen SPCQX90210") },
 		"output in pieces":   func(*slog.Logger) { pieces("specimen SPC", "QX90", "210 is late\n", "next\n") },
 		"a test's own output": func(*slog.Logger) {
-			fmt.Println(`{"Action":"output","Package":"github.com/assaybus/assaybus/privacytest/check","Test":"T","Output":"x.go:1: PATQX90210\n"}`)
+			fmt.Println(`{"Action":"output","Package":"github.com/assaybus/assaybus/tests/privacy","Test":"T","Output":"x.go:1: PATQX90210\n"}`)
 		},
 	}
 }
@@ -135,8 +135,8 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// The ids of the repository: of messages, golden files, conversations, seeds
-// of fuzzing, templates and sources of tests.
+// The ids of the repository: of messages, golden files, conversations,
+// templates and sources of tests.
 func TestCollect(t *testing.T) {
 	top, err := root()
 	if err != nil {
