@@ -55,7 +55,7 @@ browser: needs-chromium $(AXE) ## The page in headless Chromium, with axe-core
 	AXE=$(AXE) go test -count=1 -tags browser -run 'Browser|Phone|Accessibility|Screenshots' ./bridge/web
 
 .PHONY: screenshots
-screenshots: needs-chromium ## The pictures of README, taken anew
+screenshots: needs-chromium ## The pictures of the manual, taken anew
 	SCREENSHOTS=$(abspath bridge/web/screenshots) go test -count=1 -tags browser -run Screenshots ./bridge/web
 
 .PHONY: needs-chromium
@@ -82,7 +82,7 @@ postgres: needs-cc ## The tests that run a PostgreSQL server of their own
 	CGO_ENABLED=1 go test -race -tags postgres -run '^TestPostgres$$' -timeout $(RACE_TIMEOUT) ./bridge/ingest
 
 .PHONY: snippets
-snippets: needs-node $(NATSCLI) ## What README.md prints for other consumers, run: Go, Node, nats
+snippets: needs-node $(NATSCLI) ## What docs/ print for other programs, run: Go, Node, nats, openssl
 	CGO_ENABLED=0 NATSCLI=$(NATSCLI) go test -tags snippets -run '^TestSnippet' ./cmd/assaybus
 
 .PHONY: lint
@@ -161,7 +161,7 @@ needs-cc:
 needs-node:
 	@for program in node npm; do \
 		command -v $$program >/dev/null || { \
-			echo "README.md has a program for Node and there is no $$program: apt-get install nodejs npm" >&2; \
+			echo "docs/consumers.md has a program for Node and there is no $$program: apt-get install nodejs npm" >&2; \
 			exit 1; \
 		}; \
 	done

@@ -66,7 +66,7 @@ const (
 	memoryPeers  = 40
 )
 
-// allowed is the bound that SECURITY.md states: what every connection has for
+// allowed is the bound that docs/security.md states: what every connection has for
 // its own, and the budget; twice, because the collector lets garbage grow to
 // the size of what is alive (GOGC=100).
 const allowed = 2 * ((memoryPeers+1)*(512<<10) + memoryBudget)

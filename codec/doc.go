@@ -10,7 +10,7 @@ acknowledgement.
 
 What a consumer reads in lab.parsed.… is one [Message] as JSON; its schema is
 [SchemaJSON]. Fields without a value are left out. The section "Fields of a
-parsed message" of README says where each comes from in ASTM and in HL7, and
+parsed message" of docs/message.md says where each comes from in ASTM and in HL7, and
 the section "What analyzers need" which families need which option.
 
 A result belongs to the nearest order before it in its own message, or to

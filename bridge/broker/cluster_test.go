@@ -21,17 +21,17 @@ import (
 
 const memberPassword = "change-me"
 
-// member runs server n of the cluster that README.md describes.
+// member runs server n of the cluster that docs/cluster.md describes.
 func member(t *testing.T, n int, folder string, addresses []string) *server.Server {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	manual, err := os.ReadFile("../../docs/cluster.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(readme), "```\n# nats.conf of n1;")
+	_, text, _ := strings.Cut(string(manual), "```\n# nats.conf of n1;")
 	text, _, found := strings.Cut(text, "```\n")
 	if !found {
-		t.Fatal("README.md has no nats.conf")
+		t.Fatal("docs/cluster.md has no nats.conf")
 	}
 	text = "#" + text
 	for _, r := range [][2]string{
@@ -42,7 +42,7 @@ func member(t *testing.T, n int, folder string, addresses []string) *server.Serv
 		{"/var/lib/nats", strconv.Quote(folder)},
 	} {
 		if strings.Count(text, r[0]) != 1 {
-			t.Fatalf("nats.conf of README.md has not one %q", r[0])
+			t.Fatalf("nats.conf of docs/cluster.md has not one %q", r[0])
 		}
 		text = strings.Replace(text, r[0], r[1], 1)
 	}
@@ -50,7 +50,7 @@ func member(t *testing.T, n int, folder string, addresses []string) *server.Serv
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("ASSAYBUS_PASSWORD", memberPassword)
+	t.Setenv("LAB_PASSWORD", memberPassword)
 	printed, err := server.ProcessConfigFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// Every publication of the dedupe window is remembered by its id: SECURITY.md
+// Every publication of the dedupe window is remembered by its id: docs/security.md
 // says how much memory that takes, and so what a flood of small messages may.
 func TestMemoryOfIDs(t *testing.T) {
 	b := open(t, config(t))
@@ -22,7 +22,7 @@ func TestMemoryOfIDs(t *testing.T) {
 	before := heap()
 	flood(t, b, messages/2, messages/2+messages)
 	if each := float64(heap()-before) / messages; each > most {
-		t.Errorf("an id takes %.0f bytes while it is remembered, SECURITY.md says at most %d", each, most)
+		t.Errorf("an id takes %.0f bytes while it is remembered, docs/security.md says at most %d", each, most)
 	}
 }
 

@@ -182,7 +182,7 @@ func TestAccessibility(t *testing.T) {
 	}
 }
 
-// TestScreenshots writes the pictures of README into the folder that
+// TestScreenshots writes the pictures of the manual into the folder that
 // SCREENSHOTS names; `make screenshots` does.
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("SCREENSHOTS")

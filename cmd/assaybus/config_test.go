@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/assaybus/assaybus/codec/codectest"
 	"github.com/assaybus/assaybus/codec/codectest/privacytest"
 )
 
@@ -176,13 +177,9 @@ func TestConfigTable(t *testing.T) {
 	}
 }
 
-// README shows the table that the program makes.
-func TestReadmeHasConfigTable(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := configMarkdown(); !strings.Contains(string(readme), want) {
-		t.Errorf("README.md lacks the table of settings; it must hold:\n%s", want)
+// The manual shows the table that the program makes.
+func TestManualHasConfigTable(t *testing.T) {
+	if want := configMarkdown(); !strings.Contains(codectest.Manual(t)["docs/operating.md"], want) {
+		t.Errorf("docs/operating.md lacks the table of settings; it must hold:\n%s", want)
 	}
 }

@@ -19,7 +19,8 @@ import (
 )
 
 // TestMain lets the test binary be the program that TestSecondSignal ends, the
-// replay that runs beside live links, and the status that a signal ends.
+// replay that runs beside live links, the status that a signal ends, and what
+// the manual's commands call.
 func TestMain(m *testing.M) {
 	privacytest.Hide()
 	if len(os.Args) == 2 && os.Args[1] == "hold-on" {
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 		code := hearing(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 		stop()
 		os.Exit(code)
+	}
+	if len(os.Args) > 2 && os.Args[1] == "printed" {
+		os.Exit(printed(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }

@@ -55,7 +55,7 @@ func configTable() string {
 	return b.String()
 }
 
-// configMarkdown is the same table as README holds it.
+// configMarkdown is the same table as docs/operating.md holds it.
 func configMarkdown() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")

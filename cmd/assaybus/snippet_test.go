@@ -22,17 +22,16 @@ import (
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// snippet is the only code block of README.md's chapter on consumers that is of
-// the language and holds the words.
+// consumers is the file that holds the snippets.
+const consumers = "docs/consumers.md"
+
+// snippet is the only code block of the chapter on consumers that is of the
+// language and holds the words.
 func snippet(t *testing.T, language, words string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(codectest.Root(t), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, chapter, found := strings.Cut(string(readme), "\n## Your own consumer\n")
+	_, chapter, found := strings.Cut(codectest.Manual(t)[consumers], "\n## Your own consumer\n")
 	if !found {
-		t.Fatal("README.md has no chapter on consumers")
+		t.Fatalf("%s has no chapter on consumers of one's own", consumers)
 	}
 	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	var blocks []string
@@ -42,7 +41,7 @@ func snippet(t *testing.T, language, words string) string {
 		}
 	}
 	if len(blocks) != 1 {
-		t.Fatalf("README.md has %d blocks of %s with %q, want 1", len(blocks), language, words)
+		t.Fatalf("%s has %d blocks of %s with %q, want 1", consumers, len(blocks), language, words)
 	}
 	return blocks[0]
 }
@@ -109,7 +108,7 @@ func (l *laboratory) again() {
 	}
 }
 
-// keepsItsPromise is what README.md says of a consumer, whatever it is written in.
+// keepsItsPromise is what docs/consumers.md says of a consumer, whatever it is written in.
 func (s someone) keepsItsPromise(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)
 	durable, kept := "lis", filepath.Join(t.TempDir(), "kept")
@@ -181,7 +180,7 @@ func (s someone) keepsItsPromise(t *testing.T) {
 	}
 }
 
-// The Go program of README.md, as it is printed.
+// The Go program of docs/consumers.md, as it is printed.
 func TestSnippetGo(t *testing.T) {
 	dir := t.TempDir()
 	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "consumer")
@@ -237,10 +236,10 @@ func TestDurableKeepsItsStart(t *testing.T) {
 	earlier := from.Add(-time.Hour)
 	c.OptStartTime = &earlier
 	if _, err := js.CreateOrUpdateConsumer(t.Context(), subjects.StreamParsed, c); err == nil {
-		t.Error("the start of a durable could be changed: README.md says that it cannot")
+		t.Error("the start of a durable could be changed: docs/consumers.md says that it cannot")
 	}
 	if _, err := js.ResetConsumerToSequence(t.Context(), subjects.StreamParsed, "lis", 1); err == nil {
-		t.Error("a durable was set back to before its start: README.md says that it cannot be")
+		t.Error("a durable was set back to before its start: docs/consumers.md says that it cannot be")
 	}
 	if _, err := js.ResetConsumerToSequence(t.Context(), subjects.StreamParsed, "lis", 2); err != nil {
 		t.Errorf("set back to its start: %v", err)

@@ -1,6 +1,6 @@
 //go:build snippets
 
-// These tests need Node, npm and the nats command: `make snippets`.
+// These tests need Node, npm, openssl and the nats command: `make snippets`.
 
 package main
 
@@ -19,10 +19,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assaybus/assaybus/codec"
+	"github.com/assaybus/assaybus/codec/codectest"
 	"github.com/assaybus/assaybus/subjects"
 )
 
-// The Node program of README.md, as it is printed.
+// The Node program of docs/consumers.md, as it is printed.
 func TestSnippetNode(t *testing.T) {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -48,7 +49,7 @@ func TestSnippetNode(t *testing.T) {
 		printed[p[1]] = p[2]
 	}
 	if diff := cmp.Diff(locked.Dependencies, printed); diff != "" {
-		t.Fatalf("what README.md installs is not what is tested (-tested +printed):\n%s", diff)
+		t.Fatalf("what docs/consumers.md installs is not what is tested (-tested +printed):\n%s", diff)
 	}
 	install := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
 	install.Dir = dir
@@ -117,7 +118,22 @@ func halfALine(t *testing.T, s someone) {
 	}
 }
 
-// natsShell runs what README.md prints in a shell whose nats is the pinned one.
+// The certificate that docs/instruments.md makes is one that a listener takes.
+func TestSnippetCertificates(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Fatal("there is no openssl: apt-get install openssl")
+	}
+	const page = "docs/instruments.md"
+	all := scripts(codectest.Manual(t)[page])
+	at := slices.IndexFunc(all, func(script string) bool { return strings.Contains(script, "openssl") })
+	if at < 0 {
+		t.Fatalf("%s makes no certificate", page)
+	}
+	m := openManual(t)
+	m.run(page, m.folder(), all[at])
+}
+
+// natsShell runs what docs/consumers.md prints in a shell whose nats is the pinned one.
 func natsShell(t *testing.T, l *laboratory) func(script string) string {
 	t.Helper()
 	program := os.Getenv("NATSCLI")
@@ -149,7 +165,7 @@ func specimens(out string) []string {
 	return all
 }
 
-// The nats commands of README.md, as they are printed but for a count and a
+// The nats commands of docs/consumers.md, as they are printed but for a count and a
 // duration.
 func TestSnippetNats(t *testing.T) {
 	l := openLaboratory(t, twoInstruments)

@@ -15,7 +15,7 @@ import (
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
-// need is an option that a family of analyzers needs, as README lists it, with
+// need is an option that a family of analyzers needs, as docs/instruments.md lists it, with
 // a file of the corpus that shows it: proof is false without the option and
 // true with it. A nil proof is that all ids of expect.json's specimens_profile
 // are found.
@@ -74,20 +74,17 @@ func noWarning(code string) func([]*codec.Message) bool {
 	}
 }
 
-// Each option does for its family what README says, on bytes of that family.
+// Each option does for its family what docs/instruments.md says, on bytes of that family.
 func TestOptionsThatFamiliesNeed(t *testing.T) {
 	dir := codectest.Corpus(t)
 	wanted := profiles(t, dir)
-	readme, err := os.ReadFile(filepath.Join(codectest.Root(t), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	manual := codectest.Manual(t)["docs/instruments.md"]
 	for _, n := range needs() {
 		t.Run(n.family+" "+n.option, func(t *testing.T) {
-			if !slices.ContainsFunc(strings.Split(string(readme), "\n"), func(line string) bool {
+			if !slices.ContainsFunc(strings.Split(manual, "\n"), func(line string) bool {
 				return strings.Contains(line, "`"+n.option+"`") && strings.Contains(line, n.family)
 			}) {
-				t.Errorf("README.md has no row with `%s` and %s", n.option, n.family)
+				t.Errorf("docs/instruments.md has no row with `%s` and %s", n.option, n.family)
 			}
 			proof := n.proof
 			if proof == nil {

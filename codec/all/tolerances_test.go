@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -94,15 +93,12 @@ func quirkNames(t *testing.T, file *ast.File, into map[string]bool) {
 	})
 }
 
-// README shows the table of tolerances and that of warnings.
-func TestReadmeHasTolerancesAndWarnings(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(codectest.Root(t), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{tolerances(), warnings()} {
-		if !strings.Contains(string(readme), want) {
-			t.Errorf("README.md lacks a table; it must hold:\n%s", want)
+// The manual shows the table of tolerances and that of warnings.
+func TestManualHasTolerancesAndWarnings(t *testing.T) {
+	manual := codectest.Manual(t)
+	for file, want := range map[string]string{"docs/instruments.md": tolerances(), "docs/message.md": warnings()} {
+		if !strings.Contains(manual[file], want) {
+			t.Errorf("%s lacks a table; it must hold:\n%s", file, want)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package all_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,15 +10,12 @@ import (
 	"github.com/assaybus/assaybus/codec/codectest"
 )
 
-// README explains every field that the schema has, and no other.
-func TestReadmeExplainsEveryField(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(codectest.Root(t), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(readme), "\n## Fields of a parsed message\n")
+// The manual explains every field that the schema has, and no other.
+func TestManualExplainsEveryField(t *testing.T) {
+	const file = "docs/message.md"
+	_, section, found := strings.Cut(codectest.Manual(t)[file], "\n## Fields of a parsed message\n")
 	if !found {
-		t.Fatal("README.md has no section of fields")
+		t.Fatalf("%s has no section of fields", file)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	explained := map[string]bool{}
@@ -50,12 +45,12 @@ func TestReadmeExplainsEveryField(t *testing.T) {
 	}
 	for name := range names {
 		if !explained[name] {
-			t.Errorf("README.md does not explain %s", name)
+			t.Errorf("%s does not explain %s", file, name)
 		}
 	}
 	for name := range explained {
 		if !names[name] {
-			t.Errorf("README.md explains %s, which no message has", name)
+			t.Errorf("%s explains %s, which no message has", file, name)
 		}
 	}
 }
