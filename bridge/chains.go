@@ -39,6 +39,7 @@ type chain struct {
 	done            bool      // the last part is there: only repeats are known
 	older           bool      // the session has begun another under the same pointer
 	busy            bool      // what continues it is being stored
+	passed          bool      // its session has gone on with another message: no other session continues it
 	lost            bool      // given up: that is to be told
 }
 
@@ -66,12 +67,20 @@ func (c *chain) open(part codec.Part) bool {
 	return !c.done && !c.older && !c.lost && c.sender == part.Sender && c.pointer == part.Continues
 }
 
+// tombstone keeps a pointer ambiguous under which a chain was given up: who
+// continues it on a new connection may mean that chain or one that is open.
+type tombstone struct{ sender, pointer string }
+
+// maxTombstones bounds those of one instrument; the oldest goes.
+const maxTombstones = 256
+
 // chains are those of all instruments, by id. They belong to no connection:
 // an instrument may go on over another one.
 type chains struct {
-	mu    sync.Mutex
-	all   map[string][]*chain
-	known bool // what came before the start is among them
+	mu     sync.Mutex
+	all    map[string][]*chain
+	graves map[string][]tombstone
+	known  bool // what came before the start is among them
 }
 
 // place is where a part belongs.
@@ -86,16 +95,18 @@ type place struct {
 func (p place) alone() bool { return p.chain == nil && !p.first }
 
 // find tells where a part belongs. One that continues a chain has the chain
-// for itself until stored or release; an error means try again. Bytes that
-// are known are a repeat, whoever sends them. A chain goes on once: other
-// bytes under a pointer that was continued already are of a message whose
-// first part we do not have.
+// for itself until stored or release; an error means try again. What the own
+// open chain of the session waits for is its next part, whatever is known of
+// the same bytes; otherwise bytes that are known are a repeat. A chain goes on
+// once: other bytes under a pointer that was continued already are of a message
+// whose first part we do not have.
 func (s *chains) find(r Reception, part codec.Part) (place, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.all[r.Instrument]
-	for _, c := range all {
-		if at := c.position(r.Digest); at >= 0 {
+	c := own(all, r, part)
+	if c == nil {
+		if c, at := repeated(all, r); c != nil {
 			return place{chain: c, at: at}, nil
 		}
 	}
@@ -108,7 +119,9 @@ func (s *chains) find(r Reception, part codec.Part) (place, error) {
 	if !s.known {
 		return place{}, errEarly
 	}
-	c := nearest(all, r.Session, part)
+	if c == nil {
+		c = s.successor(r, part)
+	}
 	switch {
 	case c == nil:
 		return place{}, nil
@@ -119,25 +132,85 @@ func (s *chains) find(r Reception, part codec.Part) (place, error) {
 	return place{chain: c, at: len(c.parts), next: true}, nil
 }
 
-// nearest is the chain that part continues: the one of its own session, or
-// the only one; nil when there is none, or when several are as good.
-func nearest(all []*chain, session string, part codec.Part) *chain {
-	var found *chain
-	several := false
+// own is the chain of the part's own session that it continues. Bytes that
+// are the chain's newest part already are a repeat of it: some senders use
+// one pointer for all parts.
+func own(all []*chain, r Reception, part codec.Part) *chain {
 	for _, c := range all {
-		if !c.open(part) {
-			continue
-		}
-		if c.session == session {
+		if part.Continues != "" && c.session == r.Session && c.open(part) && c.parts[len(c.parts)-1].digest != r.Digest {
 			return c
 		}
-		several = found != nil
-		found = c
+	}
+	return nil
+}
+
+// repeated is the chain that has the bytes already: one of the own session,
+// or, of the first message of a new session, the only one that there is and
+// whose session has sent nothing since.
+func repeated(all []*chain, r Reception) (found *chain, at int) {
+	several := false
+	for _, c := range all {
+		n := c.position(r.Digest)
+		switch {
+		case n < 0:
+		case c.session == r.Session && !c.done: // before what is complete
+			return c, n
+		case c.session == r.Session && (found == nil || found.session != r.Session):
+			found, at, several = c, n, false
+		case c.session != r.Session && r.N == 1 && !c.passed && (found == nil || found.session != r.Session):
+			several = found != nil
+			found, at = c, n
+		}
 	}
 	if several {
+		return nil, 0
+	}
+	return found, at
+}
+
+// successor is the chain of another session that the part continues: it must
+// be provable that the instrument goes on over a new connection. The part is
+// the first message of its session, one chain alone waits for it, whose own
+// session has sent nothing since, and none was given up under its pointer.
+func (s *chains) successor(r Reception, part codec.Part) *chain {
+	if r.N != 1 || slices.Contains(s.graves[r.Instrument], tombstone{part.Sender, part.Continues}) {
 		return nil
 	}
+	var found *chain
+	for _, c := range s.all[r.Instrument] {
+		switch outdated := c.older && !c.done && c.sender == part.Sender && c.pointer == part.Continues; {
+		case outdated, c.open(part) && (found != nil || c.passed):
+			return nil
+		case c.open(part):
+			found = c
+		}
+	}
 	return found
+}
+
+// pass notes a message that is no part: the chains that its session has open
+// are continued by no other session from now on.
+func (s *chains) pass(r Reception) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.all[r.Instrument] {
+		if c.session == r.Session {
+			c.passed = true
+		}
+	}
+}
+
+// bury keeps the pointer of a chain that is given up ambiguous.
+func (s *chains) bury(c *chain) {
+	grave := tombstone{c.sender, c.pointer}
+	graves := s.graves[c.newest.Instrument]
+	if slices.Contains(graves, grave) {
+		return
+	}
+	if s.graves == nil {
+		s.graves = make(map[string][]tombstone)
+	}
+	s.graves[c.newest.Instrument] = append(graves[max(0, len(graves)+1-maxTombstones):], grave)
 }
 
 // stored notes that a part is on disk.
@@ -153,7 +226,7 @@ func (s *chains) stored(p place, r Reception, part codec.Part, sequence uint64, 
 		return
 	case p.next:
 		c.parts = append(c.parts, link{sequence, r.Digest})
-		c.pointer, c.done, c.newest = part.Pointer, !r.More, r
+		c.pointer, c.done, c.newest, c.passed = part.Pointer, !r.More, r, false
 	case p.at == len(c.parts)-1:
 		s.outdate(c, r.Session)
 		c.older = false
@@ -208,6 +281,7 @@ func (s *chains) add(instrument string, c *chain) {
 		all = slices.DeleteFunc(all, func(c *chain) bool { return c == done })
 	case open != nil:
 		open.lost = true
+		s.bury(open)
 	}
 	s.all[instrument] = all
 }
@@ -231,6 +305,7 @@ func (s *chains) expire(now time.Time) (lost []*chain) {
 		for _, c := range all {
 			c.lost = c.lost || !c.busy && now.Sub(c.at) >= PartTimeout
 			if c.lost {
+				s.bury(c)
 				lost = append(lost, c)
 			}
 		}

@@ -21,7 +21,9 @@
 //	EOT or hang-up before the end: raw partial, failed incomplete       | no answer                             | counted
 //	a part of a message, more follow (DSC): raw, parsed without content | AA                                   | its last part brings the whole
 //	the last part: raw, parsed of all parts as one                      | AA                                    |
-//	continues a part that is not known: raw, failed incomplete          | AA (unparsable: reject = AE)          | counted; never joined to a guess
+//	continues a part that is not known, or not provably one: raw, failed| AA (unparsable: reject = AE)          | counted; never joined to a guess
+//	    incomplete. Provable is its own session, or the first message of |                                       |
+//	    a new one where a single chain waits whose session said no more  |                                       |
 //	continues a part that cannot be read now: nothing   | no answer, connection closed          | instrument repeats
 //	not continued within PartTimeout: failed incomplete | AA was given                          | counted; names the raw sequences
 //	store unhealthy when the instrument bids           | NAK to the ENQ | as "no"                               | link refusing

@@ -31,6 +31,7 @@ func (c *conn) keep(ctx context.Context, r *Reception, raw []byte) (Outcome, err
 	store, j := c.server.store, c.server.joiner
 	part, continued, _, err := partOf(c.inst.Protocol, raw)
 	if err != nil || !continued { // Derive says what is wrong
+		j.pass(*r)
 		return store.receive(ctx, c.inst, *r, raw, nil)
 	}
 	p, err := j.find(*r, part)

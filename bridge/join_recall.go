@@ -64,12 +64,12 @@ func (j *joiner) recall(ctx context.Context, registry *Registry) error {
 // instrument's fault.
 func (j *joiner) identify(ctx context.Context, i *Instrument, c *chain) error {
 	c.at = time.Now()
-	if c.done {
+	if c.done && !c.older {
 		return nil
 	}
 	m, err := j.archive.Get(ctx, subjects.StreamRaw, c.parts[len(c.parts)-1].sequence)
 	if errors.Is(err, ErrNotStored) {
-		c.lost = true
+		c.lost = !c.done
 		return nil
 	}
 	if err != nil {
@@ -77,7 +77,7 @@ func (j *joiner) identify(ctx context.Context, i *Instrument, c *chain) error {
 	}
 	part, continued, _, err := partOf(i.Protocol, m.Body)
 	c.sender, c.pointer = part.Sender, part.Pointer
-	c.lost = err != nil || !continued || part.Pointer == "" // the options have changed since: nothing will continue it
+	c.lost = !c.done && (err != nil || !continued || part.Pointer == "") // the options have changed since: nothing will continue it
 	return nil
 }
 
@@ -90,6 +90,9 @@ func (s *chains) learn(found map[string][]*chain) {
 	for instrument, all := range found {
 		young := s.all[instrument]
 		for _, c := range all {
+			if c.done && c.older {
+				s.bury(c)
+			}
 			young = slices.DeleteFunc(young, func(y *chain) bool {
 				again := c.position(y.parts[0].digest) >= 0
 				if again {
@@ -128,8 +131,8 @@ func (m memory) note(s Stored) {
 		return
 	}
 	c := m.find(r)
-	if sequence == 0 { // the alarm: it was not continued
-		c.done = true
+	if sequence == 0 { // the alarm: it was not continued, and its pointer stays ambiguous
+		c.done, c.older = true, true
 		return
 	}
 	if slices.ContainsFunc(c.parts, func(l link) bool { return l.sequence == sequence || l.digest == r.Digest }) {
