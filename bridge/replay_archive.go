@@ -59,3 +59,10 @@ func (s Stored) Get(name string) string {
 	}
 	return ""
 }
+
+// OpenTexts is the stream of open messages: bridge/broker has the real one.
+type OpenTexts interface {
+	Archive
+	// Forget removes what was published to it below the subject.
+	Forget(ctx context.Context, subject string) error
+}

@@ -6,6 +6,7 @@ package subjects
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ const (
 	StreamRaw    = "LAB_RAW"
 	StreamParsed = "LAB_PARSED"
 	StreamLink   = "LAB_LINK"
+	StreamOpen   = "LAB_OPEN"
 )
 
 // The wildcards of the streams. Services live under labsvc, never here: a
@@ -23,6 +25,8 @@ const (
 	AllParsed = "lab.parsed.>"
 	AllFailed = "lab.failed.>"
 	AllLink   = "lab.link.>"
+	AllOpen   = "lab.open.>"
+	AllState  = "lab.state.>"
 )
 
 // The headers of raw, parsed and failed messages. NATS header names are case
@@ -43,6 +47,7 @@ const (
 	HeaderReplay      = "Assaybus-Replay"   // the run that published it again
 	HeaderRevision    = "Assaybus-Revision" // of this message id; a message without it is revision 1
 	HeaderPeer        = "Assaybus-Peer"
+	HeaderOffset      = "Assaybus-Offset" // of the text of an open message: how many bytes of it come before
 	HeaderFrames      = "Assaybus-Frames" // of raw only: how the message was framed; codec.ParseFrames reads it
 
 	HeaderCESpecVersion = "ce-specversion"
@@ -92,6 +97,18 @@ func Failed(site, instrument, reason string) string {
 // Link is the subject of a link event.
 func Link(site, instrument, event string) string {
 	return "lab.link." + Token(site) + "." + Token(instrument) + "." + Token(event)
+}
+
+// Open is the subject of the open message n of a session: what an instrument
+// has had acknowledged of a message whose end it may never send. Its pieces are
+// published one token below.
+func Open(site, bridge, session string, n int) string {
+	return "lab.open." + Token(site) + "." + Token(bridge) + "." + Token(session) + "." + strconv.Itoa(n)
+}
+
+// State is the subject of what a bridge remembers under a name.
+func State(site, bridge, name string) string {
+	return "lab.state." + Token(site) + "." + Token(bridge) + "." + Token(name)
 }
 
 // maxToken keeps a subject far below the 4096 bytes of a NATS control line.

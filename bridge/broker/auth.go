@@ -122,10 +122,11 @@ func (u user) permissions() *server.Permissions {
 	switch u.Role {
 	case roleBridge:
 		publish = []string{
-			subjects.AllRaw, subjects.AllParsed, subjects.AllFailed, subjects.AllLink, "labsvc.>",
+			subjects.AllRaw, subjects.AllParsed, subjects.AllFailed, subjects.AllLink, subjects.AllOpen, subjects.AllState, "labsvc.>",
 			"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST",
+			"$JS.API.STREAM.PURGE." + subjects.StreamOpen,
 		}
-		for _, s := range []string{subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink} {
+		for _, s := range []string{subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink, subjects.StreamOpen} {
 			publish = append(publish,
 				"$JS.API.STREAM.CREATE."+s, "$JS.API.STREAM.UPDATE."+s, "$JS.API.STREAM.INFO."+s,
 				"$JS.API.STREAM.MSG.GET."+s, "$JS.API.DIRECT.GET."+s, "$JS.API.DIRECT.GET."+s+".>",

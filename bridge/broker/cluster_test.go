@@ -68,7 +68,7 @@ func memberURL(s *server.Server) string {
 
 // behind names what is not well with the copies of the streams.
 func behind(ctx context.Context, js jetstream.JetStream) error {
-	for _, name := range []string{subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink} {
+	for _, name := range []string{subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink, subjects.StreamOpen} {
 		s, err := js.Stream(ctx, name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -106,7 +106,7 @@ func TestDefaultStoreMax(t *testing.T) {
 		t.Errorf("got %d, want at least 1 GiB", got)
 	}
 	var sum int64
-	for _, name := range []string{subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink} {
+	for _, name := range []string{subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink, subjects.StreamOpen} {
 		s, err := b.JetStream().Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,6 +21,7 @@ import (
 // subjects fit into the bytes.
 const (
 	linkMaxBytes      = 64 << 20
+	openMaxBytes      = 256 << 20
 	linkMaxPerSubject = 100
 	linkWindow        = 2 * time.Minute
 )
@@ -66,7 +68,16 @@ func (c Config) streams() []jetstream.StreamConfig {
 	if c.Replicas == 1 {            // the server has no asynchronous replicas
 		link.PersistMode = jetstream.AsyncPersistMode
 	}
-	return []jetstream.StreamConfig{raw, parsed, link}
+
+	open := raw
+	open.Name = subjects.StreamOpen
+	open.Description = "open messages that instruments may take for delivered, until they are in LAB_RAW"
+	open.Subjects = []string{subjects.AllOpen, subjects.AllState}
+	open.MaxAge = 0
+	open.MaxMsgsPerSubject = 1 // a piece that comes again takes its own place
+	open.Duplicates = linkWindow
+	open.DenyDelete, open.DenyPurge = false, false // what is in LAB_RAW is removed here
+	return []jetstream.StreamConfig{raw, parsed, link, open}
 }
 
 // compression is that of a stream with so many copies. Copies are not
@@ -107,11 +118,26 @@ func (b *Bus) limits() error {
 	b.want[0].MaxBytes = share(b.c.RawMaxBytes, total/10*6)
 	b.want[1].MaxBytes = share(b.c.ParsedMaxBytes, total/10*3)
 	b.want[2].MaxBytes = share(b.c.LinkMaxBytes, linkShare(total))
-	if sum := b.want[0].MaxBytes + b.want[1].MaxBytes + b.want[2].MaxBytes; b.srv != nil && sum > total {
-		return fmt.Errorf("streams %s, %s and %s may take %d bytes together, the store %d; raise ASSAYBUS_STORE_MAX or lower the streams' limits",
-			subjects.StreamRaw, subjects.StreamParsed, subjects.StreamLink, sum, total)
+	b.want[3].MaxBytes = openShare(total)
+	var sum int64
+	var names []string
+	for _, s := range b.want {
+		sum += s.MaxBytes
+		names = append(names, s.Name)
+	}
+	if b.srv != nil && sum > total {
+		return fmt.Errorf("the streams %s may take %d bytes together, the store %d; raise ASSAYBUS_STORE_MAX or lower the streams' limits",
+			strings.Join(names, ", "), sum, total)
 	}
 	return nil
+}
+
+// openShare is the part of the open messages: never without a limit.
+func openShare(total int64) int64 {
+	if total <= 0 {
+		return openMaxBytes
+	}
+	return min(total/50, openMaxBytes)
 }
 
 // linkShare is the link stream's part: never without a limit.

@@ -38,6 +38,7 @@ func TestStreamsCreated(t *testing.T) {
 		subjects.StreamRaw:    {[]string{"lab.raw.>"}, jetstream.DiscardNew, jetstream.DefaultPersistMode, 0, 10 * time.Minute, -1, true},
 		subjects.StreamParsed: {[]string{"lab.parsed.>", "lab.failed.>"}, jetstream.DiscardNew, jetstream.DefaultPersistMode, 5 * time.Minute, 5 * time.Minute, -1, true},
 		subjects.StreamLink:   {[]string{"lab.link.>"}, jetstream.DiscardOld, jetstream.AsyncPersistMode, 0, 2 * time.Minute, 100, false},
+		subjects.StreamOpen:   {[]string{"lab.open.>", "lab.state.>"}, jetstream.DiscardNew, jetstream.DefaultPersistMode, 0, 2 * time.Minute, 1, false},
 	} {
 		got := stream(t, b, name).Config
 		if strings.Join(got.Subjects, " ") != strings.Join(want.subjects, " ") {
