@@ -120,6 +120,17 @@ func TestExternalOpenEndsWithContext(t *testing.T) {
 	}
 }
 
+// A server that does not answer in time is named, with what to do.
+func TestExternalDoesNotAnswer(t *testing.T) {
+	address := freeAddress(t)
+	_, err := broker.Open(t.Context(), broker.Config{URL: "nats://" + address, ConnectTimeout: 100 * time.Millisecond, Log: privacytest.Logger(nil)})
+	for _, want := range []string{"nats://" + address, "after 100ms", "start the server"} {
+		if err == nil || !strings.Contains(privacytest.Error(err), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

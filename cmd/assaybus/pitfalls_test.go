@@ -62,7 +62,7 @@ func defects() []defect {
 		{41, "connected means listening", "bridge.TestStateIsTheConnections"},
 		{42, "no reload, cap or allow-list", "bridge.TestReloadTouchesOnlyWhatChanged bridge.TestConnectionCapIsVisible bridge.TestUnknownCallerIsRefusedAndSaidOnce"},
 		{43, "one letter for all segments", "codec/hl7.TestGolden"},
-		{44, "the documented keys are not the code's", "cmd/assaybus.TestReadmeHasConfigTable bridge.TestLoadRefuses"},
+		{44, "the documented keys are not the code's", "cmd/assaybus.TestManualHasConfigTable bridge.TestLoadRefuses"},
 		{45, "MSH is off by one", "codec/hl7.TestRecordsAreANaiveSplit codec/hl7.TestGolden"},
 		{46, "a backslash and r become a new record", "astm/messages/escapes-and-repeats.raw"},
 		{47, "VT, FF, NEL and others end a line", "astm/messages/line-ends-that-are-none.raw"},

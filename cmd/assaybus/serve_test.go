@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/assaybus/assaybus/bridge"
+	"github.com/assaybus/assaybus/bridge/broker"
 	"github.com/assaybus/assaybus/codec"
 	"github.com/assaybus/assaybus/codec/all"
 	"github.com/assaybus/assaybus/codec/codectest/privacytest"
@@ -290,7 +291,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"no file", map[string]string{"INSTRUMENTS": filepath.Join(folder, "none.yaml")}, exitFailed, "ASSAYBUS_INSTRUMENTS"},
 		{"unknown variable", map[string]string{"PATIENSE": "5s"}, exitUsage, "did you mean ASSAYBUS_PATIENCE"},
 		{"data is a file", map[string]string{"DATA": plain}, exitFailed, "plain"},
-		{"bus does not answer", map[string]string{"NATS_URL": "nats://127.0.0.1:1"}, exitFailed, "nats://127.0.0.1:1"},
+		{"bus refuses us", map[string]string{"NATS_URL": locked(t), "NATS_TOKEN": "another"}, exitFailed, "check ASSAYBUS_NATS_CREDS"}, // one that does not answer: TestExternalDoesNotAnswer
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -306,6 +307,17 @@ func TestServeRefusesToStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// locked is the URL of a bus that asks for a token.
+func locked(t *testing.T) string {
+	t.Helper()
+	bus, err := broker.Open(t.Context(), broker.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Token: "the token", StoreMax: 1 << 30, Log: privacytest.Logger(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bus.Close(context.Background()) })
+	return bus.URL()
 }
 
 func TestWarnPayload(t *testing.T) {
