@@ -29,9 +29,6 @@ type conn struct {
 	protocol string
 	peer     string
 	messages int       // received, complete or not
-	quirks   []string  // noted for the message in progress
-	batch    string    // of the message in progress
-	frames   string    // of the message in progress
 	pending  []byte    // read but not used: the next Read returns them
 	spoke    bool      // anything was ever received
 	first    [64]byte  // the only read buffer of a silent connection
@@ -263,41 +260,30 @@ func (c *conn) Count(e codec.Event) {
 	}
 }
 
-// Quirk notes a tolerance for the message in progress.
+// Quirk counts a tolerance.
 func (c *conn) Quirk(name string) {
 	c.status.update(func(s *Counters) { bump(s.Quirks, name) })
-	if !slices.Contains(c.quirks, name) {
-		c.quirks = append(c.quirks, name)
-	}
 }
 
-// Batch notes in which batch the message in progress came.
-func (c *conn) Batch(id string) { c.batch = id }
-
-// Frames notes how the message in progress was framed.
-func (c *conn) Frames(list []byte) { c.frames = string(list) }
-
 // reception begins the record of one message.
-func (c *conn) reception(raw []byte) Reception {
+func (c *conn) reception(d codec.Delivery) Reception {
 	c.messages++
-	r := Reception{
+	return Reception{
 		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
-		Digest: Digest(raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: c.quirks, Batch: c.batch, Frames: c.frames,
+		Digest: Digest(d.Raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: d.Quirks, Batch: d.Batch, Frames: string(d.Frames),
 	}
-	c.quirks, c.batch, c.frames = nil, "", ""
-	return r
 }
 
 // Receive is the whole path of a message: raw and derived are on disk when it
 // returns nil.
-func (c *conn) Receive(ctx context.Context, raw []byte) error {
+func (c *conn) Receive(ctx context.Context, d codec.Delivery) error {
 	defer c.settle()
-	r := c.reception(raw)
+	raw, r := d.Raw, c.reception(d)
 	bounded, cancel := c.server.store.bound(ctx)
 	defer cancel()
 	release, err := c.afford(bounded, raw)
 	if err != nil {
-		return c.refused(r, RefusedMemory, err)
+		return c.refused(RefusedMemory, err)
 	}
 	defer release()
 	o, err := c.keep(bounded, &r, raw)
@@ -305,9 +291,9 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 	case errors.Is(err, ErrTooLarge):
 		return c.tooLarge(ctx, r, len(raw))
 	case errors.Is(err, ErrMemory):
-		return c.refused(r, RefusedMemory, err)
+		return c.refused(RefusedMemory, err)
 	case err != nil:
-		return c.refused(r, RefusedStore, err)
+		return c.refused(RefusedStore, err)
 	}
 	c.count(r, o, len(raw))
 	c.due = c.heard
@@ -323,8 +309,7 @@ func (c *conn) Receive(ctx context.Context, raw []byte) error {
 }
 
 // refused notes that a message could not be taken now.
-func (c *conn) refused(r Reception, reason string, err error) error {
-	c.quirks = r.Quirks // the repeat is the same message
+func (c *conn) refused(reason string, err error) error {
 	c.status.refuse(reason)
 	c.announce(LinkEvent{Event: subjects.EventRefused, Reason: reason})
 	c.server.say.warn(reason+":"+c.inst.ID, "message refused: it could not be stored; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
@@ -352,10 +337,10 @@ func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
 }
 
 // Incomplete keeps what arrived of a message that never ended.
-func (c *conn) Incomplete(ctx context.Context, raw []byte, why error) {
+func (c *conn) Incomplete(ctx context.Context, d codec.Delivery, why error) {
 	defer c.settle()
 	c.penalty += penalty
-	r := c.reception(raw)
+	raw, r := d.Raw, c.reception(d)
 	if errors.Is(why, codec.ErrTooLarge) {
 		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error
 		return

@@ -104,7 +104,7 @@ func (lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error 
 		line, err := t.Next(time.Now().Add(time.Minute))
 		if err != nil {
 			if rest := t.Rest(); len(rest) > 0 {
-				host.Incomplete(ctx, bytes.Clone(rest), codec.ErrIncomplete)
+				host.Incomplete(ctx, codec.Delivery{Raw: bytes.Clone(rest)}, codec.ErrIncomplete)
 			}
 			return err
 		}
@@ -114,7 +114,7 @@ func (lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error 
 		answer := "+\n"
 		if err := host.Ready(); err != nil {
 			answer = "-\n"
-		} else if err := host.Receive(ctx, line); errors.Is(err, codec.ErrReject) {
+		} else if err := host.Receive(ctx, codec.Delivery{Raw: line}); errors.Is(err, codec.ErrReject) {
 			answer = "!\n"
 		} else if err != nil {
 			answer = "-\n"

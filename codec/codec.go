@@ -46,53 +46,13 @@ type Unreader interface {
 	Unread(p []byte)
 }
 
-// Host is the laboratory side of a conversation: custody of messages.
-type Host interface {
-	// Receive takes one complete message, link framing removed. nil means that
-	// raw and what was derived from it are on disk; nothing else may cause a
-	// positive acknowledgement. An error wrapping [ErrReject] means that
-	// repeating the message will not help; any other error means try again.
-	// raw is not kept after the return.
-	Receive(ctx context.Context, raw []byte) error
-	// Incomplete takes what arrived of a message whose transmission ended
-	// before the message did; why wraps [ErrIncomplete] or [ErrTooLarge].
-	Incomplete(ctx context.Context, raw []byte, why error)
-	// Ready is nil when the host is willing to take a message now.
-	Ready() error
-}
-
 // Meter is what a Host may also be: it counts what a link saw.
 type Meter interface {
 	// Count adds one occurrence of event.
 	Count(event Event)
-	// Quirk notes that a tolerance was needed for the message in progress:
-	// it is counted per instrument and travels with the message.
+	// Quirk notes that a tolerance was needed. What a message needed stands in
+	// its [Delivery] as well.
 	Quirk(name string)
-}
-
-// Batcher is what a Host may also be: it is told in which batch a message
-// came, which its bytes may not say.
-type Batcher interface {
-	// Batch is called before each Receive whose message may have come in a
-	// batch, with the batch's control id; "" = in none.
-	Batch(id string)
-}
-
-// NoteBatch tells host, when it is a [Batcher], the batch of the message that
-// it receives next.
-func NoteBatch(host Host, id string) {
-	if b, ok := host.(Batcher); ok {
-		b.Batch(id)
-	}
-}
-
-// Framer is what a Host may also be: it is told how a message was framed,
-// which its bytes do not say.
-type Framer interface {
-	// Frames is called before each Receive, and each Incomplete that is not
-	// too large, with the list that [ParseFrames] reads. list is not kept
-	// after the return.
-	Frames(list []byte)
 }
 
 // Event is something that a link counts. The names are the label values of

@@ -41,7 +41,7 @@ const (
 // ErrFrames is text that is no list of frames.
 var ErrFrames = errors.New("no list of frames")
 
-// ParseFrames reads the list that a [Framer] is given. Its error wraps
+// ParseFrames reads the list of a [Delivery]. Its error wraps
 // [ErrFrames].
 func ParseFrames(text string) (FrameList, error) {
 	var l FrameList

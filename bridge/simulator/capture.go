@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,13 +45,13 @@ type keeper struct {
 }
 
 // Receive keeps a copy.
-func (k *keeper) Receive(_ context.Context, raw []byte) error {
-	k.messages = append(k.messages, append([]byte(nil), raw...))
+func (k *keeper) Receive(_ context.Context, d codec.Delivery) error {
+	k.messages = append(k.messages, bytes.Clone(d.Raw))
 	return nil
 }
 
 // Incomplete notes the first message that did not end.
-func (k *keeper) Incomplete(_ context.Context, _ []byte, why error) {
+func (k *keeper) Incomplete(_ context.Context, _ codec.Delivery, why error) {
 	if k.err == nil {
 		k.err = why
 	}

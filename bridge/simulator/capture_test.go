@@ -24,9 +24,9 @@ func (lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error 
 		}
 		switch b[0] {
 		case '\n':
-			return host.Receive(ctx, message)
+			return host.Receive(ctx, codec.Delivery{Raw: message})
 		case '!':
-			host.Incomplete(ctx, message, codec.ErrIncomplete)
+			host.Incomplete(ctx, codec.Delivery{Raw: message}, codec.ErrIncomplete)
 			return nil
 		case '?':
 			conn.(codec.Unreader).Unread(b)

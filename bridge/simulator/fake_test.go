@@ -30,7 +30,7 @@ func (link) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error {
 		return err
 	}
 	if b[0] == 'm' {
-		return host.Receive(ctx, b)
+		return host.Receive(ctx, codec.Delivery{Raw: b})
 	}
 	return nil
 }

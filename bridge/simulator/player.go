@@ -277,13 +277,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 type taker struct{ ledger *Ledger }
 
 // Receive counts a message from the bridge.
-func (t taker) Receive(context.Context, []byte) error {
+func (t taker) Receive(context.Context, codec.Delivery) error {
 	t.ledger.receive()
 	return nil
 }
 
 // Incomplete notes why a message from the bridge did not end.
-func (t taker) Incomplete(_ context.Context, _ []byte, why error) { t.ledger.fail(why) }
+func (t taker) Incomplete(_ context.Context, _ codec.Delivery, why error) { t.ledger.fail(why) }
 
 // Ready is always nil.
 func (t taker) Ready() error { return nil }

@@ -28,20 +28,20 @@ type memory struct {
 	incomplete int
 }
 
-func (m *memory) Receive(_ context.Context, raw []byte) error {
+func (m *memory) Receive(_ context.Context, d codec.Delivery) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if bytes.Contains(raw, []byte("\rL|")) || bytes.HasPrefix(raw, []byte("MSH|")) {
+	if bytes.Contains(d.Raw, []byte("\rL|")) || bytes.HasPrefix(d.Raw, []byte("MSH|")) {
 		if m.asked++; m.flaky && m.asked%3 == 0 {
 			return errDown
 		}
 	}
-	privacytest.Message(raw)
-	m.stored[simulator.DigestOf(raw)]++
+	privacytest.Message(d.Raw)
+	m.stored[simulator.DigestOf(d.Raw)]++
 	return nil
 }
 
-func (m *memory) Incomplete(context.Context, []byte, error) {
+func (m *memory) Incomplete(context.Context, codec.Delivery, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.incomplete++

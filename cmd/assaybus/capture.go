@@ -46,8 +46,6 @@ type decoder struct {
 
 	file   string
 	count  int // messages of this file so far, incomplete ones included
-	quirks []string
-	batch  string // of the message in progress
 	parts  assembly
 	events map[codec.Event]int
 }
@@ -55,7 +53,7 @@ type decoder struct {
 // decode finds and decodes all messages of one capture. It puts at least one
 // finding, whatever data is.
 func (d *decoder) decode(ctx context.Context, file string, data []byte) {
-	d.file, d.count, d.quirks, d.events = file, 0, nil, map[codec.Event]int{}
+	d.file, d.count, d.events = file, 0, map[codec.Event]int{}
 	d.parts = assembly{put: d.put}
 	defer d.parts.flush()
 	conn := codec.NewPlayback(data)
@@ -97,20 +95,20 @@ func (d *decoder) converse(ctx context.Context, conn *codec.Playback) (err error
 }
 
 // Receive decodes a message: custody is not what a capture needs.
-func (d *decoder) Receive(_ context.Context, raw []byte) error {
+func (d *decoder) Receive(_ context.Context, came codec.Delivery) error {
 	d.count++
-	f := d.found(d.parse(raw))
-	part, continued := d.part(raw)
-	if chain := d.parts.add(f, part, continued, raw); chain != nil {
-		f := d.found(d.join(chain))
-		d.parts.complete(f)
+	m, err := d.parse(came.Raw)
+	f := d.found(came, m, err)
+	part, continued := d.part(came.Raw)
+	if chain := d.parts.add(f, part, continued, came.Raw); chain != nil {
+		m, err := d.join(chain)
+		d.parts.complete(d.found(came, m, err))
 	}
-	d.quirks, d.batch = nil, ""
 	return nil
 }
 
-// found is what decoding came to.
-func (d *decoder) found(m *codec.Message, err error) finding {
+// found is what decoding what came has come to.
+func (d *decoder) found(came codec.Delivery, m *codec.Message, err error) finding {
 	var position *codec.ParseError
 	switch {
 	case errors.Is(err, errPanicked):
@@ -124,9 +122,9 @@ func (d *decoder) found(m *codec.Message, err error) finding {
 		return d.problem(subjects.ReasonUnparsable, d.count, err)
 	}
 	if m.Batch == "" {
-		m.Batch = d.batch
+		m.Batch = came.Batch
 	}
-	m.Quirks = slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.Quirks, d.quirks))))
+	m.Quirks = slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.Quirks, came.Quirks))))
 	return finding{message: m}
 }
 
@@ -156,14 +154,13 @@ func (d *decoder) join(parts [][]byte) (m *codec.Message, err error) {
 }
 
 // Incomplete tells of a message that has no end.
-func (d *decoder) Incomplete(_ context.Context, raw []byte, why error) {
+func (d *decoder) Incomplete(_ context.Context, came codec.Delivery, why error) {
 	d.count++
-	d.quirks = nil
 	reason := subjects.ReasonIncomplete
 	if errors.Is(why, codec.ErrTooLarge) {
 		reason = subjects.ReasonOversize
 	}
-	d.fail(reason, d.count, fmt.Errorf("%w after %d bytes%s", why, len(raw), d.seen()))
+	d.fail(reason, d.count, fmt.Errorf("%w after %d bytes%s", why, len(came.Raw), d.seen()))
 }
 
 // Ready is always nil: a capture is taken as it is.
@@ -172,11 +169,8 @@ func (d *decoder) Ready() error { return nil }
 // Count keeps what the link saw, to explain a message that did not come.
 func (d *decoder) Count(event codec.Event) { d.events[event]++ }
 
-// Quirk keeps the tolerances that the message in progress needed.
-func (d *decoder) Quirk(name string) { d.quirks = append(d.quirks, name) }
-
-// Batch keeps in which batch the message in progress came.
-func (d *decoder) Batch(id string) { d.batch = id }
+// Quirk does nothing: each message comes with the tolerances that it needed.
+func (d *decoder) Quirk(string) {}
 
 // seen tells which events of the link explain that a message is missing, and
 // which quirks would have helped.

@@ -44,15 +44,15 @@ func (lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error 
 		case "bad sum":
 			codec.Note(host, codec.EventChecksum)
 		case "no end":
-			host.Incomplete(ctx, token, codec.ErrIncomplete)
+			host.Incomplete(ctx, codec.Delivery{Raw: token}, codec.ErrIncomplete)
 		case "too large":
-			host.Incomplete(ctx, token, codec.ErrTooLarge)
+			host.Incomplete(ctx, codec.Delivery{Raw: token}, codec.ErrTooLarge)
 		case "refused":
 			tokens.Release()
 			return codec.ErrNoReply
 		default:
 			codec.NoteQuirk(host, "tolerant")
-			if err := host.Receive(ctx, []byte(text)); err != nil {
+			if err := host.Receive(ctx, codec.Delivery{Raw: []byte(text), Quirks: []string{"tolerant"}}); err != nil {
 				return err
 			}
 		}

@@ -64,8 +64,8 @@ func TestDemoFindsWhatIsLost(t *testing.T) {
 
 type liar struct{}
 
-func (liar) Receive(context.Context, []byte) error     { return nil }
-func (liar) Incomplete(context.Context, []byte, error) {}
+func (liar) Receive(context.Context, codec.Delivery) error     { return nil }
+func (liar) Incomplete(context.Context, codec.Delivery, error) {}
 func (liar) Ready() error                              { return nil }
 
 // A raw message that is not what its digest says is a custody broken too.

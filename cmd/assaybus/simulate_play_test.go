@@ -23,15 +23,15 @@ type shelf struct {
 	stored []string
 }
 
-func (s *shelf) Receive(_ context.Context, raw []byte) error {
+func (s *shelf) Receive(_ context.Context, d codec.Delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	privacytest.Message(raw)
-	s.stored = append(s.stored, string(raw))
+	privacytest.Message(d.Raw)
+	s.stored = append(s.stored, string(d.Raw))
 	return nil
 }
 
-func (s *shelf) Incomplete(context.Context, []byte, error) {}
+func (s *shelf) Incomplete(context.Context, codec.Delivery, error) {}
 func (s *shelf) Ready() error                              { return nil }
 
 // take serves one connection to its end.

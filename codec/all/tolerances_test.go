@@ -75,8 +75,8 @@ func quirkNames(t *testing.T, file *ast.File, into map[string]bool) {
 				}
 			}
 		case *ast.CallExpr:
-			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "NoteQuirk" {
-				switch arg := n.Args[1].(type) {
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && (f.Sel.Name == "NoteQuirk" || f.Sel.Name == "quirk") {
+				switch arg := n.Args[len(n.Args)-1].(type) {
 				case *ast.Ident:
 					if strings.HasPrefix(arg.Name, "quirk") {
 						return true

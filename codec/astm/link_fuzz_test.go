@@ -59,10 +59,9 @@ func FuzzSession(f *testing.F) {
 			}
 			written, err := codectest.Play(t, build(o), &host, in, cuts...)
 			out := fmt.Sprintf("%q %v", written, err)
-			for _, m := range host.Stored() {
-				out += fmt.Sprintf(" stored %q", m)
+			for _, d := range host.Received() {
+				out += fmt.Sprintf(" stored %q %s %q %v %v", d.Raw, d.Frames, d.Sender, d.Quirks, d.Unended)
 			}
-			out += fmt.Sprint(host.Framed())
 			if err := host.Fault(); err != nil {
 				t.Error(err)
 			}
@@ -100,6 +99,6 @@ func BenchmarkSession(b *testing.B) {
 
 type sink struct{}
 
-func (sink) Receive(context.Context, []byte) error             { return nil }
-func (sink) Incomplete(_ context.Context, _ []byte, why error) { panic(why) }
-func (sink) Ready() error                                      { return nil }
+func (sink) Receive(context.Context, codec.Delivery) error             { return nil }
+func (sink) Incomplete(_ context.Context, _ codec.Delivery, why error) { panic(why) }
+func (sink) Ready() error                                              { return nil }

@@ -40,16 +40,18 @@ type receiver struct {
 	tokens *codec.Tokens
 
 	a       assembler
-	began   time.Time // when the open message began; zero = none is open
-	replied time.Time // when the receive timer was set
-	last    int       // number of the last accepted frame; -1 = none yet
-	frame   []byte    // its bytes, to know it again
-	partial []byte    // text of a frame that was cut short
-	refused bool      // the last reply was NAK
-	carried int       // frames accepted in this session
-	out     [1]byte   // the reply
-	framer  codec.Framer
-	next    codec.Frame // what is known of the frame that will be accepted next
+	began   time.Time    // when the open message began; zero = none is open
+	replied time.Time    // when the receive timer was set
+	last    int          // number of the last accepted frame; -1 = none yet
+	frame   []byte       // its bytes, to know it again
+	partial []byte       // text of a frame that was cut short
+	refused bool         // the last reply was NAK
+	carried int          // frames accepted in this session
+	out     [1]byte      // the reply
+	keeper  codec.Keeper // nil = the host is none
+	given   int          // bytes of the open message that keeper has
+	quirks  []string     // that the message in progress has needed
+	next    codec.Frame  // what is known of the frame that will be accepted next
 
 	// A frame that holds several messages of which some could not be stored
 	// is refused, and those that were are not stored again when it comes back.
@@ -65,7 +67,7 @@ type receiver struct {
 func (p *Protocol) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error {
 	s := newSplitter(p.o)
 	r := &receiver{o: &p.o, conn: conn, host: host, split: s, last: -1}
-	r.framer, r.a.noting = host.(codec.Framer)
+	r.keeper, _ = host.(codec.Keeper)
 	r.tokens = codec.NewTokens(conn, s.split, s.limit(p.o))
 	for {
 		if err := r.idle(ctx); err != nil {
@@ -109,11 +111,11 @@ func (r *receiver) open(ctx context.Context, token []byte) error {
 	case k == control && token[0] == eot: // a stray one, or a keep-alive's
 		return nil
 	case k == control && implicit: // STX that stands alone
-		codec.NoteQuirk(r.host, quirkImplicitSession)
+		r.quirk(quirkImplicitSession)
 		r.begin()
 		return r.envelopes(ctx, token)
 	case k == whole && implicit:
-		codec.NoteQuirk(r.host, quirkImplicitSession)
+		r.quirk(quirkImplicitSession)
 		r.begin()
 		return r.session(ctx, token)
 	case k == whole: // the sender hears nothing and keeps its message
@@ -123,7 +125,7 @@ func (r *receiver) open(ctx context.Context, token []byte) error {
 		return r.unframed(ctx, token)
 	case k == noise && len(bytes.Trim(token, "\x00\r\n")) == 0:
 		if bytes.IndexByte(token, 0) >= 0 { // Abbott m2000
-			codec.NoteQuirk(r.host, quirkNul)
+			r.quirk(quirkNul)
 		}
 		return nil
 	}
@@ -142,7 +144,7 @@ func (r *receiver) bid(ctx context.Context) error {
 		return err
 	}
 	if r.o.Has(quirkAckEveryControl) {
-		codec.NoteQuirk(r.host, quirkAckEveryControl)
+		r.quirk(quirkAckEveryControl)
 		return r.envelopes(ctx, nil)
 	}
 	return r.session(ctx, nil)
@@ -174,7 +176,8 @@ func (r *receiver) begin() {
 
 // reset forgets the open message.
 func (r *receiver) reset() {
-	r.a = assembler{text: r.a.text[:0], noting: r.a.noting, log: r.a.log.Emptied()}
+	r.a = assembler{text: r.a.text[:0], log: r.a.log.Emptied()}
+	r.given = 0
 	r.began = time.Time{}
 	r.partial = r.partial[:0]
 	r.kept = 0

@@ -19,7 +19,7 @@ const (
 type span struct {
 	from, to int
 	fate     fate
-	frames   []byte // that carried it, when the host wants to know
+	frames   []byte // that carried it
 }
 
 // assembler joins the texts of accepted frames and finds the messages in
@@ -36,7 +36,6 @@ type assembler struct {
 	worthy  bool   // it holds a whole P, O, R or Q record
 	etx     bool   // the last frame ended ETX
 	frames  int    // frames that carried it
-	noting  bool   // log is written
 	log     codec.FrameLog
 }
 
@@ -68,9 +67,7 @@ func (a *assembler) add(text []byte, ended bool, f codec.Frame, o *codec.Options
 	a.text = append(a.text, text...)
 	a.etx = ended
 	spans = a.scan(spans)
-	if a.noting {
-		a.note(spans, start, f)
-	}
+	a.note(spans, start, f)
 	for _, s := range spans {
 		if s.to-s.from > o.MaxMessage {
 			return nil, codec.ErrTooLarge

@@ -12,7 +12,7 @@ import (
 // without ENQ. It ends at its L record and is answered by one ACK or NAK.
 func (r *receiver) unframed(ctx context.Context, token []byte) error {
 	codec.Note(r.host, codec.EventTransmission)
-	codec.NoteQuirk(r.host, quirkUnframed)
+	r.quirk(quirkUnframed)
 	r.reset()
 	r.began = time.Now()
 	for {

@@ -43,7 +43,10 @@ func (r *receiver) persist(ctx context.Context, f fate) error {
 			return hungUp
 		}
 		if ctx.Err() != nil || errors.Is(err, codec.ErrReject) {
-			r.giveUp(ctx, errEnded)
+			d := r.delivery(r.a.text, r.a.log.List())
+			d.Unended = f == unterminated
+			r.abandon(ctx, d, errEnded)
+			r.reset()
 			return hungUp
 		}
 		until := time.Now().Add(wait)
@@ -102,10 +105,11 @@ func (r *receiver) giveUp(ctx context.Context, why error) {
 		raw = append(raw, r.partial...)
 	}
 	if len(bytes.Trim(raw, "\x00\r\n")) > 0 && r.kept == 0 {
+		var frames []byte
 		if !errors.Is(why, codec.ErrTooLarge) {
-			r.tellCut(added)
+			frames = r.cutFrames(added)
 		}
-		r.host.Incomplete(context.WithoutCancel(ctx), raw, why)
+		r.abandon(ctx, r.delivery(raw, frames), why)
 	}
 	r.reset()
 }

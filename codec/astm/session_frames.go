@@ -69,11 +69,11 @@ func (r *receiver) noteGap() {
 	}
 	switch {
 	case g.crs == 0 && g.lfs == 0:
-		codec.NoteQuirk(r.host, quirkNoCRLF)
+		r.quirk(quirkNoCRLF)
 	case g.crs == 0:
-		codec.NoteQuirk(r.host, quirkNoCR)
+		r.quirk(quirkNoCR)
 	case g.lfs == 0:
-		codec.NoteQuirk(r.host, quirkNoLF)
+		r.quirk(quirkNoLF)
 	}
 }
 
@@ -123,7 +123,7 @@ func (r *receiver) receive(ctx context.Context, frame []byte) error {
 func (r *receiver) checked(frame []byte) bool {
 	end := r.split.end
 	if r.split.noChecksum {
-		codec.NoteQuirk(r.host, quirkNoChecksum)
+		r.quirk(quirkNoChecksum)
 		r.next.Unchecked = true
 		return true
 	}
@@ -132,7 +132,7 @@ func (r *receiver) checked(frame []byte) bool {
 		return false
 	}
 	if lower {
-		codec.NoteQuirk(r.host, quirkLowerCase)
+		r.quirk(quirkLowerCase)
 		r.next.LowerCase = true
 	}
 	return true
@@ -158,10 +158,10 @@ func (r *receiver) numbered(digit byte) (int, bool) {
 		return got, true
 	case got == 1 && idle && r.o.Has(quirkImplicitSession):
 		// Without ENQ and EOT only the number tells that a session began.
-		codec.NoteQuirk(r.host, quirkImplicitSession)
+		r.quirk(quirkImplicitSession)
 		return got, true
 	case r.o.Has(quirkAnyFrameNumber):
-		codec.NoteQuirk(r.host, quirkAnyFrameNumber)
+		r.quirk(quirkAnyFrameNumber)
 		r.next.OutOfTurn = true
 		if got >= 0 && got < 8 {
 			return got, true
@@ -185,7 +185,7 @@ func (r *receiver) take(ctx context.Context, text []byte, ended bool, f codec.Fr
 		r.kept = 0
 	}
 	if len(spans) > 1 {
-		codec.NoteQuirk(r.host, quirkSeveral)
+		r.quirk(quirkSeveral)
 	}
 	for i, s := range spans {
 		if i < r.kept {
@@ -199,6 +199,16 @@ func (r *receiver) take(ctx context.Context, text []byte, ended bool, f codec.Fr
 			return err
 		}
 	}
+	if len(spans) > 0 {
+		r.given = 0
+	}
+	if err := r.keep(ctx); err != nil {
+		r.a = before
+		if r.kept = len(spans); r.kept > 0 {
+			r.keptFrame = append(r.keptFrame[:0], text...)
+		}
+		return err
+	}
 	r.kept = 0
 	r.next = codec.Frame{}
 	r.a.forget()
@@ -210,19 +220,4 @@ func (r *receiver) take(ctx context.Context, text []byte, ended bool, f codec.Fr
 		r.began = time.Now()
 	}
 	return nil
-}
-
-// deliver gives a message that is over to the host.
-func (r *receiver) deliver(ctx context.Context, raw, frames []byte, f fate) error {
-	r.tell(frames)
-	ctx = context.WithoutCancel(ctx) // shutdown lets the transmission finish
-	switch f {
-	case truncated:
-		r.host.Incomplete(ctx, raw, errNext)
-		return nil
-	case unterminated:
-		codec.NoteQuirk(r.host, quirkUnterminate)
-	case complete:
-	}
-	return r.host.Receive(ctx, raw)
 }

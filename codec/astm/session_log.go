@@ -34,19 +34,9 @@ func (a *assembler) noteShare(f codec.Frame, n, size int) {
 	a.log.Add(f)
 }
 
-// tell tells the host how the message that it gets next was framed.
-func (r *receiver) tell(frames []byte) {
-	if r.framer != nil {
-		r.framer.Frames(frames)
-	}
-}
-
-// tellCut tells the host the frames of the open message, given up with what
-// came of a frame that never ended; added: with a CR between.
-func (r *receiver) tellCut(added bool) {
-	if r.framer == nil {
-		return
-	}
+// cutFrames are the frames of the open message, given up with what came of a
+// frame that never ended; added: with a CR between.
+func (r *receiver) cutFrames(added bool) []byte {
 	log := r.a.log
 	if last := log.Last(); last != nil {
 		last.AddedCR = added
@@ -54,5 +44,5 @@ func (r *receiver) tellCut(added bool) {
 	if n := len(r.partial); n > 0 {
 		log.Add(codec.Frame{Number: -1, Bytes: n, End: codec.EndCut, Refused: r.next.Refused, Garbled: r.next.Garbled})
 	}
-	r.framer.Frames(log.List())
+	return log.List()
 }

@@ -34,8 +34,7 @@ func (l *lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) err
 		}
 		if _, err := conn.Read(b); err != nil {
 			if len(line) > 0 {
-				tell(host, line, codec.EndCut)
-				host.Incomplete(ctx, line, codec.ErrIncomplete)
+				host.Incomplete(ctx, inOne(line, codec.EndCut), codec.ErrIncomplete)
 				codec.Note(host, codec.EventTimeout)
 			}
 			if codec.IsTimeout(err) {
@@ -45,16 +44,15 @@ func (l *lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) err
 		}
 		line = append(line, b[0])
 		if len(line) > l.o.MaxMessage {
-			host.Incomplete(ctx, line, codec.ErrTooLarge)
+			host.Incomplete(ctx, codec.Delivery{Raw: line}, codec.ErrTooLarge)
 			return fmt.Errorf("lines: %w", codec.ErrTooLarge)
 		}
 		if b[0] == '\n' {
 			break
 		}
 	}
-	tell(host, line, codec.EndUnframed)
 	answer := "+"
-	if host.Ready() != nil || host.Receive(ctx, line) != nil {
+	if host.Ready() != nil || host.Receive(ctx, inOne(line, codec.EndUnframed)) != nil {
 		answer = "-"
 		codec.NoteQuirk(host, "sulks")
 	}
@@ -62,9 +60,9 @@ func (l *lines) Serve(ctx context.Context, conn codec.Conn, host codec.Host) err
 	return err
 }
 
-// tell tells the host that a message came in one piece.
-func tell(host codec.Host, line []byte, end codec.FrameEnd) {
-	host.(codec.Framer).Frames(codec.AppendFrame(nil, codec.Frame{Number: -1, Bytes: len(line), End: end}))
+// inOne is a message that came in one piece.
+func inOne(line []byte, end codec.FrameEnd) codec.Delivery {
+	return codec.Delivery{Raw: line, Frames: codec.AppendFrame(nil, codec.Frame{Number: -1, Bytes: len(line), End: end})}
 }
 
 func (l *lines) Send(ctx context.Context, conn codec.Conn, raw []byte) error {
@@ -98,6 +96,10 @@ option max-message=20 message-timeout=5s role=instrument
 < +
 stored abbb␊
 frames 5U
+batch 
+sender 
+needed 
+unended no
 store fail ok
 > c␊
 <~ [-]
@@ -155,6 +157,10 @@ func TestConverseFails(t *testing.T) {
 		"other pattern":       "> a␊\n<~ [a-z]\nstored a␊\n",
 		"other message":       "> a␊\n< +\nstored b␊\n",
 		"other frames":        "> a␊\n< +\nstored a␊\nframes 9U\n",
+		"other batch":         "> a␊\n< +\nstored a␊\nbatch 1\n",
+		"other sender":        "> a␊\n< +\nstored a␊\nsender x\n",
+		"other tolerances":    "> a␊\n< +\nstored a␊\nneeded sulks\n",
+		"ended":               "> a␊\n< +\nstored a␊\nunended yes\n",
 		"no message":          "stored b␊\n",
 		"unnamed message":     "> a␊\n< +\n",
 		"unnamed remains":     "> a\npass 2m\n",

@@ -35,7 +35,7 @@ type dialogue struct {
 	log     bytes.Buffer
 
 	nextStored, nextGivenUp, nextSent int
-	frames                            string // of the message that the file named last
+	named                             codec.Delivery // the message that the file named last
 }
 
 func newDialogue(ctx context.Context, p codec.Protocol) *dialogue {

@@ -19,6 +19,10 @@
 //	stored TEXT            the next message that was stored
 //	incomplete TEXT        the next one that was given up
 //	frames LIST            how the message named last was framed, see codec.FrameLog
+//	batch ID               the batch that it came in
+//	sender NAME            who sent it
+//	needed a,b             the tolerances that it needed, in their order
+//	unended yes|no         whether its end did not come
 //	oversize TEXT          the next one that was given up as too large
 //	send TEXT              Protocol.Send begins as soon as the line is free
 //	sent ok|refused|noreply|yield|canceled|error

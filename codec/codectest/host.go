@@ -18,9 +18,8 @@ var ErrStore = errors.New("store out of order")
 
 // Given is what a Host was given by [Host.Incomplete].
 type Given struct {
-	Raw    []byte
-	Why    error
-	Frames string
+	codec.Delivery
+	Why error
 }
 
 // Host records what a protocol gives it. The zero value stores everything
@@ -31,14 +30,12 @@ type Host struct {
 	mu         sync.Mutex
 	answers    []error
 	busy       error
-	stored     [][]byte
+	received   []codec.Delivery
 	tries      int
 	incomplete []Given
 	events     map[codec.Event]int
 	quirks     map[string]int
 	detected   []string
-	frames     string   // of the next message
-	framed     []string // of the stored ones
 	fault      error
 }
 
@@ -46,7 +43,6 @@ var (
 	_ codec.Host    = (*Host)(nil)
 	_ codec.Meter   = (*Host)(nil)
 	_ codec.Witness = (*Host)(nil)
-	_ codec.Framer  = (*Host)(nil)
 )
 
 // Answer queues answers of Receive; with none left it stores.
@@ -63,12 +59,12 @@ func (h *Host) SetReady(err error) {
 	h.busy = err
 }
 
-// Receive stores a copy of raw, or answers what was queued.
-func (h *Host) Receive(_ context.Context, raw []byte) error {
+// Receive stores a copy of d, or answers what was queued.
+func (h *Host) Receive(_ context.Context, d codec.Delivery) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tries++
-	frames := h.framesOf(raw)
+	h.account(d)
 	if len(h.answers) > 0 {
 		err := h.answers[0]
 		h.answers = h.answers[1:]
@@ -76,64 +72,58 @@ func (h *Host) Receive(_ context.Context, raw []byte) error {
 			return fmt.Errorf("publish: %w", err)
 		}
 	}
-	h.hear(raw)
-	h.stored, h.framed = append(h.stored, bytes.Clone(raw)), append(h.framed, frames)
+	h.received = append(h.received, h.take(d))
 	return nil
 }
 
-// hear has the ids of a message looked for in what is said.
-func (h *Host) hear(raw []byte) {
+// take is a copy of d, whose ids are looked for in what is said from now on.
+func (h *Host) take(d codec.Delivery) codec.Delivery {
 	if !h.Damaged {
-		privacytest.Message(raw)
+		privacytest.Message(d.Raw)
 	}
+	d.Raw, d.Frames, d.Quirks = bytes.Clone(d.Raw), bytes.Clone(d.Frames), slices.Clone(d.Quirks)
+	return d
 }
 
-// Incomplete keeps a copy of raw.
-func (h *Host) Incomplete(_ context.Context, raw []byte, why error) {
+// Incomplete keeps a copy of d.
+func (h *Host) Incomplete(_ context.Context, d codec.Delivery, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.hear(raw)
 	privacytest.Error(why)
-	var frames string
 	if !errors.Is(why, codec.ErrTooLarge) {
-		frames = h.framesOf(raw)
+		h.account(d)
 	}
-	h.incomplete = append(h.incomplete, Given{bytes.Clone(raw), why, frames})
+	h.incomplete = append(h.incomplete, Given{h.take(d), why})
 }
 
-// Frames keeps the list for the next message.
-func (h *Host) Frames(list []byte) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.frames = string(list)
-}
-
-// framesOf is the list of a message; one that does not account for every byte
-// is a fault.
-func (h *Host) framesOf(raw []byte) string {
-	frames := h.frames
-	h.frames = ""
-	l, err := codec.ParseFrames(frames)
-	if err == nil && l.Size() != len(raw) {
-		err = fmt.Errorf("the frames %q are %d bytes, the message %d", frames, l.Size(), len(raw))
+// account notes as a fault frames that do not account for every byte of a
+// message, and tolerances that stand in it twice.
+func (h *Host) account(d codec.Delivery) {
+	l, err := codec.ParseFrames(string(d.Frames))
+	if err == nil && l.Size() != len(d.Raw) {
+		err = fmt.Errorf("the frames %q are %d bytes, the message %d", d.Frames, l.Size(), len(d.Raw))
 	}
 	h.fault = errors.Join(h.fault, err)
-	return frames
+	for n, quirk := range d.Quirks {
+		if slices.Contains(d.Quirks[:n], quirk) {
+			h.fault = errors.Join(h.fault, fmt.Errorf("the quirk %s stands twice", quirk))
+		}
+	}
 }
 
 // Fault is nil when every message came with frames that account for all of its
-// bytes.
+// bytes, and with each tolerance once.
 func (h *Host) Fault() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.fault
 }
 
-// Framed are the lists of frames of the messages that Receive took, in order.
-func (h *Host) Framed() []string {
+// Received are the messages that Receive took, in order.
+func (h *Host) Received() []codec.Delivery {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clip(h.framed)
+	return slices.Clip(h.received)
 }
 
 // Ready is nil, or what SetReady said.
@@ -172,11 +162,13 @@ func (h *Host) Detected(protocol string) {
 	h.detected = append(h.detected, protocol)
 }
 
-// Stored are the messages that Receive took, in order.
+// Stored are the bytes of the messages that Receive took, in order.
 func (h *Host) Stored() [][]byte {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clip(h.stored)
+	var all [][]byte
+	for _, d := range h.Received() {
+		all = append(all, d.Raw)
+	}
+	return all
 }
 
 // Tries is how often Receive was called.

@@ -70,9 +70,8 @@ func Split(t *testing.T, p codec.Protocol, input []byte) {
 // outcome is all that the outside sees of a conversation.
 type outcome struct {
 	written []byte
-	stored  [][]byte
-	frames  []string
-	givenUp [][]byte
+	stored  []codec.Delivery
+	givenUp []codec.Delivery
 	reasons []string
 }
 
@@ -80,12 +79,12 @@ func outcomeOf(t *testing.T, p codec.Protocol, input []byte, cuts ...int) outcom
 	t.Helper()
 	var host Host
 	written, err := Play(t, p, &host, input, cuts...)
-	o := outcome{written: written, stored: host.Stored(), frames: host.Framed()}
+	o := outcome{written: written, stored: host.Received()}
 	if err := host.Fault(); err != nil {
 		t.Error(err)
 	}
 	for _, g := range host.GivenUp() {
-		o.givenUp = append(o.givenUp, g.Raw)
+		o.givenUp = append(o.givenUp, g.Delivery)
 		o.reasons = append(o.reasons, g.Why.Error())
 	}
 	if err != nil {
@@ -98,11 +97,11 @@ func outcomeOf(t *testing.T, p codec.Protocol, input []byte, cuts ...int) outcom
 func (o outcome) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "answers %s", Pictures(o.written))
-	for _, raw := range o.stored {
-		fmt.Fprintf(&b, " stored %s", Pictures(raw))
+	for _, d := range o.stored {
+		fmt.Fprintf(&b, " stored %s %s %v", Pictures(d.Raw), d.Frames, d.Quirks)
 	}
-	for _, raw := range o.givenUp {
-		fmt.Fprintf(&b, " given up %s", Pictures(raw))
+	for _, d := range o.givenUp {
+		fmt.Fprintf(&b, " given up %s %s %v", Pictures(d.Raw), d.Frames, d.Quirks)
 	}
 	return fmt.Sprintf("%s because %q", b.String(), o.reasons)
 }

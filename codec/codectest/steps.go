@@ -32,13 +32,13 @@ func (d *dialogue) do(s step) error {
 	case "store", "ready":
 		return d.answer(s)
 	case "stored":
-		all := d.host.Stored()
+		all := d.host.Received()
 		if d.nextStored >= len(all) {
 			return errors.New("nothing more was stored")
 		}
+		d.named = all[d.nextStored]
 		d.nextStored++
-		d.frames = d.host.Framed()[d.nextStored-1]
-		return same(all[d.nextStored-1], s.bytes)
+		return same(d.named.Raw, s.bytes)
 	case "incomplete":
 		return d.givenUp(s, codec.ErrIncomplete)
 	case "oversize":
@@ -59,10 +59,8 @@ func (d *dialogue) do(s step) error {
 		if !strings.Contains(err.Error(), s.text) {
 			return fmt.Errorf("we ended with: %w", err)
 		}
-	case "frames":
-		if d.frames != s.text {
-			return fmt.Errorf("the frames are %q", d.frames)
-		}
+	case "frames", "batch", "sender", "needed", "unended":
+		return d.came(s)
 	case "event", "quirk", "detected":
 		return d.counted(s)
 	default:
@@ -144,7 +142,7 @@ func (d *dialogue) givenUp(s step, why error) error {
 	}
 	g := all[d.nextGivenUp]
 	d.nextGivenUp++
-	d.frames = g.Frames
+	d.named = g.Delivery
 	if !errors.Is(g.Why, why) {
 		return fmt.Errorf("given up because of: %w", g.Why)
 	}
@@ -152,6 +150,27 @@ func (d *dialogue) givenUp(s step, why error) error {
 		return nil
 	}
 	return same(g.Raw, s.bytes)
+}
+
+// came compares what came with the message that was named last.
+func (d *dialogue) came(s step) error {
+	got := ""
+	switch s.verb {
+	case "frames":
+		got = string(d.named.Frames)
+	case "batch":
+		got = d.named.Batch
+	case "sender":
+		got = d.named.Sender
+	case "needed":
+		got = strings.Join(d.named.Quirks, ",")
+	case "unended":
+		got = map[bool]string{true: "yes", false: "no"}[d.named.Unended]
+	}
+	if got != s.text {
+		return fmt.Errorf("%s %q", s.verb, got)
+	}
+	return nil
 }
 
 func (d *dialogue) sentAs(want string) error {

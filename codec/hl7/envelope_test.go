@@ -2,7 +2,6 @@ package hl7_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"strings"
@@ -62,21 +61,7 @@ func TestMessagesCoverEveryByte(t *testing.T) {
 	})
 }
 
-// batchHost keeps in which batch each message came.
-type batchHost struct {
-	codectest.Host
-	batch string
-	came  []string
-}
-
-func (h *batchHost) Batch(id string) { h.batch = id }
-
-func (h *batchHost) Receive(ctx context.Context, raw []byte) error {
-	h.came = append(h.came, h.batch)
-	return h.Host.Receive(ctx, raw)
-}
-
-// Every message of a batch is told in which batch it came, though only the
+// Every message of a batch says in which batch it came, though only the
 // first one's bytes hold the header.
 func TestBatchOfEveryMessage(t *testing.T) {
 	const m = "MSH|^~\\&|A||||20261123||ORU^R01|1|P|2.5\rPID|1\r"
@@ -102,13 +87,17 @@ func TestBatchOfEveryMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		host := &batchHost{}
+		var host codectest.Host
 		// A message of no batch behind the block must not inherit one.
 		input := "\x0b" + tt.block + "\x1c\r\x0b" + m + "\x1c\r"
-		if err := p.Serve(t.Context(), codec.NewPlayback([]byte(input)), host); err != nil && !errors.Is(err, io.EOF) {
+		if err := p.Serve(t.Context(), codec.NewPlayback([]byte(input)), &host); err != nil && !errors.Is(err, io.EOF) {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		if diff := cmp.Diff(append(tt.want, ""), host.came); diff != "" {
+		var came []string
+		for _, d := range host.Received() {
+			came = append(came, d.Batch)
+		}
+		if diff := cmp.Diff(append(tt.want, ""), came); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}

@@ -23,9 +23,9 @@ func (e *endless) SetWriteDeadline(time.Time) error { return nil }
 // nothing is a Host that costs nothing.
 type nothing struct{}
 
-func (nothing) Receive(context.Context, []byte) error     { return nil }
-func (nothing) Incomplete(context.Context, []byte, error) {}
-func (nothing) Ready() error                              { return nil }
+func (nothing) Receive(context.Context, codec.Delivery) error     { return nil }
+func (nothing) Incomplete(context.Context, codec.Delivery, error) {}
+func (nothing) Ready() error                                      { return nil }
 
 // The messages of a benchmark are as long as a blood count.
 func longMessage() []byte {

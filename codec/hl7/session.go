@@ -16,9 +16,8 @@ type session struct {
 	mllp   mllp
 	line   line
 	tokens *codec.Tokens
-	out    []byte // the answers, reused
-	framer codec.Framer
-	frames []byte    // the list for framer, reused
+	out    []byte    // the answers, reused
+	frames []byte    // the list of a message's frames, reused
 	last   tokenKind // of the last token but filler: a burst of noise counts once
 }
 
@@ -26,7 +25,6 @@ type session struct {
 // taken it (HL7 v2 §2.9). It returns when nothing of a message is waiting.
 func (p *Protocol) Serve(ctx context.Context, conn codec.Conn, host codec.Host) error {
 	s := &session{p: p, host: host, last: tokenBlock}
-	s.framer, _ = host.(codec.Framer)
 	s.open(conn)
 	for {
 		s.line.begun = time.Time{}
@@ -93,8 +91,7 @@ func (s *session) take(ctx context.Context, token []byte) error {
 	case tokenGarbled:
 		codec.Note(s.host, codec.EventTransmission)
 		codec.Note(s.host, codec.EventGarbled)
-		s.tell(codec.EndCut, len(token), false)
-		s.host.Incomplete(context.WithoutCancel(ctx), token, errCut)
+		s.host.Incomplete(context.WithoutCancel(ctx), s.delivery(token, codec.EndCut, false), errCut)
 	case tokenHeartbeat:
 		if last != tokenHeartbeat {
 			codec.Note(s.host, codec.EventKeepAlive)
@@ -159,19 +156,21 @@ func (s *session) block(ctx context.Context, token []byte) error {
 // the connection.
 func (s *session) message(ctx context.Context, raw []byte, batch string, shared bool) (outcome, error) {
 	h := readMSH(raw)
+	d := s.delivery(raw, s.mllp.ending(), shared)
+	d.Batch = batch
 	if s.mllp.quirk != "" {
 		codec.NoteQuirk(s.host, s.mllp.quirk)
+		d.Quirks = append(d.Quirks, s.mllp.quirk)
 	}
 	if h.shift != 0 {
 		codec.NoteQuirk(s.host, quirkShiftedMSH)
+		d.Quirks = append(d.Quirks, quirkShiftedMSH)
 	}
 	err := s.host.Ready()
 	if err != nil {
 		codec.Note(s.host, codec.EventBusy)
 	} else {
-		codec.NoteBatch(s.host, batch)
-		s.tell(s.mllp.ending(), len(raw), shared)
-		err = s.host.Receive(ctx, raw)
+		err = s.host.Receive(ctx, d)
 	}
 	o, f, end := s.p.settle(&h, err)
 	if end != nil {
@@ -184,12 +183,11 @@ func (s *session) message(ctx context.Context, raw []byte, batch string, shared 
 	return o, end
 }
 
-// tell tells the host how the message that it gets next was framed.
-func (s *session) tell(end codec.FrameEnd, size int, shared bool) {
-	if s.framer != nil {
-		s.frames = codec.AppendFrame(s.frames[:0], codec.Frame{Number: -1, Bytes: size, End: end, Shared: shared})
-		s.framer.Frames(s.frames)
-	}
+// delivery is a message, or what there is of one, that came in one block;
+// shared: the block holds more.
+func (s *session) delivery(raw []byte, end codec.FrameEnd, shared bool) codec.Delivery {
+	s.frames = codec.AppendFrame(s.frames[:0], codec.Frame{Number: -1, Bytes: len(raw), End: end, Shared: shared})
+	return codec.Delivery{Raw: raw, Frames: s.frames}
 }
 
 // reply appends what the message asks to hear of its outcome.

@@ -48,8 +48,7 @@ func (s *session) end(ctx context.Context, err error) error {
 	if errors.Is(err, errTooSlow) || errors.Is(err, errNoEnd) {
 		codec.Note(s.host, codec.EventTimeout)
 	}
-	s.tell(codec.EndCut, len(rest), false)
-	s.host.Incomplete(context.WithoutCancel(ctx), rest, err)
+	s.host.Incomplete(context.WithoutCancel(ctx), s.delivery(rest, codec.EndCut, false), err)
 	return err
 }
 
@@ -60,7 +59,7 @@ func (s *session) oversize(ctx context.Context, rest []byte) error {
 	codec.Note(s.host, codec.EventTransmission)
 	codec.Note(s.host, codec.EventOversize)
 	why := fmt.Errorf("%w of %d bytes: raise max_message if it is genuine", codec.ErrTooLarge, s.p.o.MaxMessage)
-	s.host.Incomplete(context.WithoutCancel(ctx), rest, why)
+	s.host.Incomplete(context.WithoutCancel(ctx), codec.Delivery{Raw: rest}, why)
 	h := readMSH(rest)
 	if o, f, _ := s.p.settle(&h, why); !h.isAck() {
 		s.reply(&h, o, f)

@@ -163,7 +163,7 @@ func TestReceiveOutlivesStop(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	conn := codec.NewPlayback(framed(one))
-	host := hostFunc(func(ctx context.Context, _ []byte) error { return ctx.Err() })
+	host := hostFunc(func(ctx context.Context, _ codec.Delivery) error { return ctx.Err() })
 	if err := hl7.NewFixed(codec.Options{}).Serve(ctx, conn, host); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestAckWaitsForTheStore(t *testing.T) {
 	for _, commit := range []string{"off", "send"} {
 		conn := codec.NewPlayback(framed(one, two))
 		var before []int
-		host := hostFunc(func(context.Context, []byte) error {
+		host := hostFunc(func(context.Context, codec.Delivery) error {
 			before = append(before, bytes.Count(conn.Written(), []byte("\rMSA|AA|")))
 			if commit == "send" && len(before) == 1 && len(conn.Written()) > 0 {
 				t.Error("committed before the message was stored")
@@ -194,11 +194,11 @@ func TestAckWaitsForTheStore(t *testing.T) {
 	}
 }
 
-type hostFunc func(context.Context, []byte) error
+type hostFunc func(context.Context, codec.Delivery) error
 
-func (f hostFunc) Receive(ctx context.Context, raw []byte) error { return f(ctx, raw) }
-func (f hostFunc) Incomplete(context.Context, []byte, error)     {}
-func (f hostFunc) Ready() error                                  { return nil }
+func (f hostFunc) Receive(ctx context.Context, d codec.Delivery) error { return f(ctx, d) }
+func (f hostFunc) Incomplete(context.Context, codec.Delivery, error)   {}
+func (f hostFunc) Ready() error                                        { return nil }
 
 // An answer that the instrument does not take ends the connection.
 func TestAnswerNotTaken(t *testing.T) {

@@ -87,12 +87,12 @@ type taker struct {
 	from string
 }
 
-func (t taker) Receive(_ context.Context, raw []byte) error {
-	t.x.message(t.from, raw)
+func (t taker) Receive(_ context.Context, d codec.Delivery) error {
+	t.x.message(t.from, d.Raw)
 	return nil
 }
-func (t taker) Incomplete(_ context.Context, raw []byte, _ error) { t.x.message(t.from, raw) }
-func (t taker) Ready() error                                      { return nil }
+func (t taker) Incomplete(_ context.Context, d codec.Delivery, _ error) { t.x.message(t.from, d.Raw) }
+func (t taker) Ready() error                                            { return nil }
 
 // conversation takes the ids of a file of codectest.
 func (x *ids) conversation(from, text string) error {
