@@ -42,6 +42,7 @@ type conn struct {
 	broke     error    // of the memory budget: the connection ends
 	penalty   time.Duration
 	announced bool // the transmission in progress
+	open      openText
 
 	mu       sync.Mutex
 	idle     bool // waiting for the first byte of a conversation
@@ -209,24 +210,6 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Ready refuses while the store does not take messages.
-func (c *conn) Ready() error {
-	err := c.server.store.Ready()
-	c.status.update(func(s *Counters) {
-		switch {
-		case err != nil:
-			s.State, s.Problem = StateRefusing, err.Error()
-			s.refuse(RefusedNotReady)
-		case s.State == StateRefusing:
-			s.State, s.Problem = StateConnected, ""
-		}
-	})
-	if err != nil {
-		c.announce(LinkEvent{Event: subjects.EventRefused, Reason: RefusedNotReady})
-	}
-	return err
-}
-
 // Detected notes which protocol a conversation speaks.
 func (c *conn) Detected(protocol string) {
 	if c.protocol != protocol {
@@ -263,97 +246,6 @@ func (c *conn) Count(e codec.Event) {
 // Quirk counts a tolerance.
 func (c *conn) Quirk(name string) {
 	c.status.update(func(s *Counters) { bump(s.Quirks, name) })
-}
-
-// reception begins the record of one message.
-func (c *conn) reception(d codec.Delivery) Reception {
-	c.messages++
-	return Reception{
-		Site: c.server.site, Instrument: c.inst.ID, Protocol: c.protocol, Session: c.session, N: c.messages,
-		Digest: Digest(d.Raw), ReceivedAt: time.Now(), Peer: c.peer, Quirks: d.Quirks, Batch: d.Batch, Frames: string(d.Frames),
-	}
-}
-
-// Receive is the whole path of a message: raw and derived are on disk when it
-// returns nil.
-func (c *conn) Receive(ctx context.Context, d codec.Delivery) error {
-	defer c.settle()
-	raw, r := d.Raw, c.reception(d)
-	bounded, cancel := c.server.store.bound(ctx)
-	defer cancel()
-	release, err := c.afford(bounded, raw)
-	if err != nil {
-		return c.refused(RefusedMemory, err)
-	}
-	defer release()
-	o, err := c.keep(bounded, &r, raw)
-	switch {
-	case errors.Is(err, ErrTooLarge):
-		return c.tooLarge(ctx, r, len(raw))
-	case errors.Is(err, ErrMemory):
-		return c.refused(RefusedMemory, err)
-	case err != nil:
-		return c.refused(RefusedStore, err)
-	}
-	c.count(r, o, len(raw))
-	c.due = c.heard
-	c.server.stored(r, o)
-	if o.Derived.Reason != "" {
-		c.logFailed(o.Derived)
-		if c.inst.Reject {
-			c.status.refuse(RefusedUnparsable)
-			return fmt.Errorf("%w: %w", codec.ErrReject, o.Derived.Err)
-		}
-	}
-	return nil
-}
-
-// refused notes that a message could not be taken now.
-func (c *conn) refused(reason string, err error) error {
-	c.status.refuse(reason)
-	c.announce(LinkEvent{Event: subjects.EventRefused, Reason: reason})
-	c.server.say.warn(reason+":"+c.inst.ID, "message refused: it could not be stored; the instrument will repeat it", "instrument", c.inst.ID, "error", err)
-	return err
-}
-
-func (c *conn) logFailed(d Derived) {
-	attrs := []any{"instrument", c.inst.ID, "reason", d.Reason, "error", d.Err}
-	key := "failed:" + d.Reason + ":" + c.inst.ID
-	if d.Stack != nil {
-		attrs, key = append(attrs, "stack", string(d.Stack)), "panic:"+c.inst.ID
-	}
-	c.server.say.warn(key, "message stored as failed; replay it when the parser or the options are better", attrs...)
-}
-
-// tooLarge records the refusal of a message over the limit.
-func (c *conn) tooLarge(ctx context.Context, r Reception, size int) error {
-	err := fmt.Errorf("instrument %q: %w of %s", c.inst.ID, codec.ErrTooLarge, Size(c.inst.Options.MaxMessage))
-	c.status.refuse(RefusedOversize)
-	c.announce(LinkEvent{Event: subjects.EventRefused, Reason: RefusedOversize})
-	if e := c.server.store.Refused(ctx, c.inst, r, size); e != nil {
-		err = errors.Join(err, e)
-	}
-	return err
-}
-
-// Incomplete keeps what arrived of a message that never ended.
-func (c *conn) Incomplete(ctx context.Context, d codec.Delivery, why error) {
-	defer c.settle()
-	c.penalty += penalty
-	raw, r := d.Raw, c.reception(d)
-	if errors.Is(why, codec.ErrTooLarge) {
-		_ = c.tooLarge(ctx, r, len(raw)) // the session ends with the same error
-		return
-	}
-	r.Incomplete = subjects.ReasonIncomplete
-	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
-	if err != nil {
-		c.server.log.Error("an incomplete message could not be kept; it was never acknowledged", "instrument", c.inst.ID, "error", err)
-		c.status.refuse(RefusedStore)
-		return
-	}
-	c.count(r, o, len(raw))
-	c.server.stored(r, o)
 }
 
 func (c *conn) announce(e LinkEvent) {

@@ -19,6 +19,11 @@
 //	over the size limit                                | NAK, closed    | AR / CR, closed                       | counted; names instrument and limit
 //	no MSH or MSH-10 (cannot be correlated): raw, failed stored         | AR / CR, MSA-2 empty; never AA        | counted
 //	EOT or hang-up before the end: raw partial, failed incomplete       | no answer                             | counted
+//	a frame ended ETX and the message may be whole (ASTM: P, O, R or Q, no  |                                    |
+//	    L), of a sender not known to send L: the text is in LAB_OPEN    | ACK of the frame                     | at EOT raw and parsed, unterminated;
+//	                                                                    |                                       | after a kill the next start stores it
+//	    the same, and it cannot be kept                | NAK            |                                       | instrument repeats
+//	a stop while the store takes nothing: the rescue folder has it      |                                       | the next start stores it
 //	a part of a message, more follow (DSC): raw, parsed without content | AA                                   | its last part brings the whole
 //	the last part: raw, parsed of all parts as one                      | AA                                    |
 //	continues a part that is not known, or not provably one: raw, failed| AA (unparsable: reject = AE)          | counted; never joined to a guess

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assaybus/assaybus/codec"
@@ -23,8 +24,14 @@ type Config struct {
 	// Archive reads parts of continued messages back; without one the last
 	// part of such a message is refused.
 	Archive Archive
-	Log     *slog.Logger
-	Grace   time.Duration // what transmissions in progress get at shutdown
+	// Texts keeps open messages that instruments may take for delivered; nil =
+	// they are kept when they end. Bridge is whose they are: it stays the same
+	// over restarts.
+	Texts  OpenTexts
+	Bridge string
+	Rescue *Rescue // for what the bus does not take; nil = nowhere
+	Log    *slog.Logger
+	Grace  time.Duration // what transmissions in progress get at shutdown
 	// Memory is what messages in flight may take over all connections, in
 	// bytes, beyond the small part that every connection has for its own:
 	// DefaultMemory when 0.
@@ -50,6 +57,13 @@ type Server struct {
 	joiner *joiner
 	bounds bounds
 
+	texts   OpenTexts
+	bridge  string
+	rescue  *Rescue
+	senders senders
+	sweeper *sweeper
+	logged  atomic.Uint64 // the highest sequence in LAB_RAW that is known
+
 	apply    chan applyRequest
 	over     chan struct{}  // closed when Run has ended
 	sessions sync.WaitGroup // connections and dialers
@@ -74,6 +88,7 @@ func NewServer(c Config) *Server {
 		site: c.Site, store: c.Store, board: c.Board, links: c.Links, log: c.Log, say: newSayer(c.Log), grace: c.Grace, stored: c.Stored, crew: newCrew(),
 		apply: make(chan applyRequest), over: make(chan struct{}), conns: make(map[*conn]struct{}), bound: make(map[string]net.Addr),
 	}
+	s.texts, s.bridge, s.rescue, s.sweeper = c.Texts, c.Bridge, c.Rescue, newSweeper(c.Texts)
 	s.memory, s.bounds = &budget{max: cmp.Or(c.Memory, DefaultMemory)}, standardBounds()
 	s.joiner = &joiner{server: s, archive: c.Archive, chains: chains{all: make(map[string][]*chain)}}
 	if s.stored == nil {
@@ -87,11 +102,17 @@ func NewServer(c Config) *Server {
 // inside the grace, and the rest is cut. It returns when all of it is over.
 func (s *Server) Run(ctx context.Context, registry *Registry) error {
 	defer close(s.over)
+	var behind sync.WaitGroup
+	defer behind.Wait()
+	if s.texts != nil {
+		s.takeIn(ctx, registry)
+		sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+		behind.Go(func() { s.sweeper.run(sweeping) })
+		defer stop() // when the sessions are over
+	}
 	links := newLinks(s)
 	links.change(ctx, registry)
-	var parts sync.WaitGroup
-	parts.Go(func() { s.joiner.run(ctx, registry) })
-	defer parts.Wait()
+	behind.Go(func() { s.joiner.run(ctx, registry) })
 	tick := time.NewTicker(silenceEvery)
 	defer tick.Stop()
 	for {

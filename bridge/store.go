@@ -61,17 +61,22 @@ func (s *Store) receive(ctx context.Context, i *Instrument, r Reception, raw []b
 	if err != nil {
 		return o, fmt.Errorf("keep raw: %w", err)
 	}
-	o.RawSequence = kept.Sequence
-	o.Derived = Derive(i, r, raw, kept.Sequence, before...)
+	o, err = s.derive(ctx, i, r, raw, kept.Sequence, before)
+	o.Took = time.Since(began)
+	return o, err
+}
+
+// derive stores what is derived from a raw message that is on disk.
+func (s *Store) derive(ctx context.Context, i *Instrument, r Reception, raw []byte, sequence uint64, before [][]byte) (Outcome, error) {
+	o := Outcome{RawSequence: sequence, Derived: Derive(i, r, raw, sequence, before...)}
 	receipt, err := s.put(ctx, o.Derived.Publication)
 	if errors.Is(err, ErrTooLarge) && o.Derived.Message != nil {
-		o.Derived, receipt, err = s.shrink(ctx, i, r, raw, kept.Sequence, o.Derived.Message)
+		o.Derived, receipt, err = s.shrink(ctx, i, r, raw, sequence, o.Derived.Message)
 	}
 	if err != nil {
 		return o, fmt.Errorf("keep what was derived: %w", err)
 	}
 	o.Sequence, o.Repeat = receipt.Sequence, receipt.Duplicate
-	o.Took = time.Since(began)
 	return o, nil
 }
 

@@ -132,10 +132,10 @@ func (b *Bus) limits() error {
 	return nil
 }
 
-// openShare is the part of the open messages: never without a limit.
+// openShare is the part of the open messages.
 func openShare(total int64) int64 {
 	if total <= 0 {
-		return openMaxBytes
+		return -1
 	}
 	return min(total/50, openMaxBytes)
 }

@@ -66,7 +66,7 @@ type liar struct{}
 
 func (liar) Receive(context.Context, codec.Delivery) error     { return nil }
 func (liar) Incomplete(context.Context, codec.Delivery, error) {}
-func (liar) Ready() error                              { return nil }
+func (liar) Ready() error                                      { return nil }
 
 // A raw message that is not what its digest says is a custody broken too.
 func TestDemoFindsWhatIsDamaged(t *testing.T) {

@@ -57,7 +57,13 @@ func openService(ctx context.Context, c config, log *slog.Logger) (*service, err
 		s.page.close()
 		return nil, errors.Join(err, s.closeBus())
 	}
+	id, rescue, err := s.openRescue()
+	if err != nil {
+		s.page.close()
+		return nil, errors.Join(err, s.closeBus())
+	}
 	s.server = bridge.NewServer(bridge.Config{
+		Texts: bus.OpenTexts(archive), Bridge: id, Rescue: rescue,
 		Site: c.Site, Store: bridge.NewStore(bus, time.Duration(c.Patience)), Board: s.board, Links: bus, Archive: archive,
 		Log: log, Grace: time.Duration(c.ShutdownGrace), Memory: int64(c.MessageMemory),
 	})

@@ -32,7 +32,7 @@ func (s *shelf) Receive(_ context.Context, d codec.Delivery) error {
 }
 
 func (s *shelf) Incomplete(context.Context, codec.Delivery, error) {}
-func (s *shelf) Ready() error                              { return nil }
+func (s *shelf) Ready() error                                      { return nil }
 
 // take serves one connection to its end.
 func (s *shelf) take(t *testing.T, protocol string, conn net.Conn) {
