@@ -30,8 +30,7 @@ type embedded struct {
 	users *accounts // nil = no users file
 	key   string    // of the store; "" = not encrypted
 
-	staging     string   // folder in memory where batches are collected; "" = none
-	stagingLock *os.File // held with it
+	staging staging // in memory, where batches are collected
 
 	mu  sync.Mutex
 	srv *server.Server
@@ -142,6 +141,7 @@ func (e *embedded) start() error {
 	}
 	l := &serverLog{log: e.c.Log}
 	s.SetLoggerV2(l, l.debug(), false, false)
+	e.dropForeignLinks()
 	staged := e.staged()
 	s.Start()
 	if err = l.failure(); err == nil && !s.ReadyForConnections(readyTimeout) {

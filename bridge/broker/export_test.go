@@ -82,9 +82,6 @@ func (s *Seldom) Allow(text string, now time.Time) bool { return s.s.allow(text,
 // Note is what the watcher does with what a stream says of itself.
 func (b *Bus) Note(info *jetstream.StreamInfo) { b.note(info) }
 
-// MemoryFolder is where batches can be collected in memory.
-func MemoryFolder() string { return memoryFolder() }
-
 // Unhealthy is what the watcher hears of the embedded server, and how often
 // and how long it asks.
 func (b *Bus) Unhealthy(ctx context.Context) error { return b.srv.unhealthy(ctx) }

@@ -2,5 +2,10 @@
 
 package broker
 
-// memoryFolder is a file system in memory with room for batches, or "".
-func memoryFolder() string { return "" }
+// staging is nothing here: batches are collected on the disk.
+type staging struct{}
+
+func (e *embedded) stage([]string)    {}
+func (e *embedded) unstage([]string)  {}
+func (e *embedded) staged() []string  { return nil }
+func (e *embedded) dropForeignLinks() {}
