@@ -101,11 +101,10 @@ func (s *Server) takeOne(ctx context.Context, registry *Registry, one leftover, 
 		return err
 	}
 	sequence := found.Sequence
-	switch {
-	case found.Sequence == 0:
+	if sequence == 0 {
 		sequence, err = s.storeLate(ctx, registry, r, text)
 		s.senders.ended(r.Instrument, "", true)
-	default:
+	} else {
 		err = s.deriveLate(ctx, registry, found)
 	}
 	if err != nil {

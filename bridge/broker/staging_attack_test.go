@@ -43,7 +43,7 @@ func everybodys(t *testing.T) string {
 	if !broker.HasMemory() {
 		t.Skip("no /dev/shm with 32 MiB free: batches are collected on the disk here")
 	}
-	folder, err := os.MkdirTemp("/dev/shm", "assaybus-test-")
+	folder, err := os.MkdirTemp("/dev/shm", "assaybus-test-") //nolint:usetesting // shared memory, for every user
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func everybodys(t *testing.T) string {
 // victims is a folder that only we may write, reachable by its name.
 func victims(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "assaybus-victim-")
+	folder, err := os.MkdirTemp("", "assaybus-victim-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package broker
 
 // HasMemory reports whether batches can be collected in memory here.
