@@ -47,6 +47,11 @@ type Message struct {
 	Records     [][]string `json:"records,omitempty"`  // every record, every field, escapes as sent; HL7: [n] is field n; ASTM: [n-1] is field n
 	Warnings    []Warning  `json:"warnings,omitempty"`
 	Quirks      []string   `json:"quirks,omitempty"`
+
+	// AssumedUTC tells that a time had no zone, and neither the message nor
+	// [Options.Location] says one. It is true of all that such an instrument
+	// sends, so it is not published: the bridge says it once.
+	AssumedUTC bool `json:"-"`
 }
 
 // Sender is who the message says it comes from (MSH-3, MSH-4; H.5).
@@ -92,7 +97,8 @@ type Order struct {
 	Placer             string   `json:"placer,omitempty"`    // OBR-2, ORC-2
 	Filler             string   `json:"filler,omitempty"`    // OBR-3, ORC-3
 	Container          string   `json:"container,omitempty"` // SAC-3
-	Position           string   `json:"position,omitempty"`
+	Rack               string   `json:"rack,omitempty"`      // of Position
+	Position           string   `json:"position,omitempty"`  // rack^place, or the one that is there
 	Tests              []string `json:"tests,omitempty"`
 	Priority           string   `json:"priority,omitempty"`
 	Action             string   `json:"action,omitempty"` // O.12, ORC-1
@@ -126,6 +132,9 @@ type Result struct {
 	Retransmitted      bool        `json:"retransmitted,omitempty"`
 	Questionable       bool        `json:"questionable,omitempty"`
 	Supplementary      bool        `json:"supplementary,omitempty"` // not a reportable result
+	Deleted            bool        `json:"deleted,omitempty"`       // the value is "", the explicit null: delete what you have
+	Warnings           []string    `json:"warnings,omitempty"`      // codes of what makes this result questionable
+	Lot                string      `json:"lot,omitempty"`           // of a control: lot and level, as sent
 	ObservedAt         string      `json:"observedAt,omitempty"`
 	Operator           string      `json:"operator,omitempty"`
 	Equipment          string      `json:"equipment,omitempty"`
@@ -146,7 +155,9 @@ type Attachment struct {
 // Query is a Q record or a QPD/QRD segment: the instrument asks for work.
 type Query struct {
 	Specimens []string `json:"specimens,omitempty"`
-	To        string   `json:"to,omitempty"` // end of a range of ids
+	Rack      string   `json:"rack,omitempty"`     // where the tube stands whose id is asked for, or could not be read
+	Position  string   `json:"position,omitempty"` // in the rack
+	To        string   `json:"to,omitempty"`       // end of a range of ids
 	Patient   string   `json:"patient,omitempty"`
 	Tests     []string `json:"tests,omitempty"`
 	All       bool     `json:"all"`

@@ -32,6 +32,11 @@ const (
 	WarnAttachmentDamaged = "attachment-damaged" // encapsulated data that do not decode to their end
 	WarnSeveralSpecimens  = "several-specimens"  // results of an order with several specimens: attributed to none
 	WarnUnescapedUnits    = "unescaped-units"    // HL7: a caret in units that is no component separator
+
+	WarnSpecimenChosen = "specimen-chosen" // more than one place could hold the specimen's id: one was chosen
+	WarnJoinedLine     = "joined-line"     // a line that begins no record or segment was joined to the one before
+	WarnCutValue       = "cut-value"       // a line end inside a result: what was cut is not known
+	WarnAssumedUTC     = "assumed-utc"     // times without any zone were taken for UTC; counted once per instrument
 )
 
 // WarningHelp tells a person what each warning code means.
@@ -65,4 +70,9 @@ var WarningHelp = map[string]string{
 	WarnAttachmentDamaged: "an image or document does not decode to its end",
 	WarnSeveralSpecimens:  "an order names several specimens and does not say which result is of which: none was attributed",
 	WarnUnescapedUnits:    "a caret in units was not escaped (10^9/L); the units were read whole",
+
+	WarnSpecimenChosen: "more than one place could hold the specimen's id and one was chosen; set specimen_path to the right one",
+	WarnJoinedLine:     "a line that begins no record or segment was joined to the one before: the sender does not escape line ends",
+	WarnCutValue:       "a line end cut a result in two: it has no number and is questionable; have the sender escape line ends",
+	WarnAssumedUTC:     "times without a zone were taken for UTC; set timezone, or timezone: UTC if that is right (said once)",
 }
