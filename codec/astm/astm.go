@@ -18,6 +18,9 @@ type Protocol struct {
 	o      codec.Options
 	paths  []path // of Options.SpecimenPath, as far as they are ASTM's
 	asking *path  // the first of them that is of a query
+
+	families        []codec.Family // that are known
+	places, queries []path         // theirs, by index
 }
 
 var _ codec.Protocol = (*Protocol)(nil)
@@ -45,6 +48,9 @@ func New(o codec.Options) (*Protocol, error) {
 	if at := slices.IndexFunc(p.paths, func(p path) bool { return p.letter == 'Q' }); at >= 0 {
 		p.asking = &p.paths[at]
 	}
+	p.families = codec.Families()
+	p.places = codec.KnownPlaces(Name, func(f codec.Family) string { return f.Specimen }, parsePath)
+	p.queries = codec.KnownPlaces(Name, func(f codec.Family) string { return f.Query }, parsePath)
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package astm
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,7 @@ const (
 func recordQuirks() []codec.Quirk {
 	return []codec.Quirk{
 		{Name: quirkHL7Delimiters, Help: `the header H|^~\& means HL7's delimiters also where no test id ^^^CODE shows it (middleware that speaks both)`},
-		{Name: quirkControlAfterResult, Help: "a Q record behind an R with a number in Q.4 is a control's result, not a query (OpenELIS mock server)"},
+		{Name: quirkControlAfterResult, Help: "a Q record behind an R with a number in Q.4 is a control's result, not a query (OpenELIS mock server); below the order of a control it always completes the R before it"},
 	}
 }
 
@@ -73,6 +74,51 @@ func (w *walk) controlInQuery() bool {
 	w.plainNumber(r, value, 4)
 	w.warnSpecimen(r.Specimen)
 	return true
+}
+
+// completesControl takes a Q that stands directly behind a result of a
+// control, and has a number in Q.4 or names the result's test again, as what
+// it is there: lot and level of that result, no query. It asks for nothing, so
+// the order stays open and the measurement stands once.
+func (w *walk) completesControl() bool {
+	control := w.controlPatient || w.order != nil && w.m.Orders[*w.order].Role == "Q"
+	if w.above != 'R' || w.result < 0 || !control {
+		return false
+	}
+	r := &w.m.Results[w.result]
+	number, isNumber, _, _ := codec.NumberOf(w.text(4), w.o.Comma())
+	if !isNumber && !w.namesTest(r.Code) {
+		return false
+	}
+	w.needed(quirkControlAfterResult)
+	if isNumber && r.Value == "" {
+		r.Value, r.ValueType = w.text(4), "NM"
+		w.numbers = append(w.numbers, number)
+		r.Number = &w.numbers[len(w.numbers)-1]
+	}
+	r.Lot = w.lot(r)
+	return true
+}
+
+// namesTest reports a Q that has code as a test in Q.5 or as a component of
+// Q.3.
+func (w *walk) namesTest(code string) bool {
+	return code != "" && (slices.Contains(w.tests(w.field(fieldTests)), code) ||
+		w.anyLeaf(w.field(3), func(leaf string) bool { return w.decode(leaf) == code }))
+}
+
+// lot are the components of Q.3 that are not the result's test: lot and level.
+func (w *walk) lot(r *codec.Result) string {
+	var parts []string
+	first, _ := cutAt(w.field(3), w.d.repeat)
+	for more := first; more != ""; {
+		var leaf string
+		leaf, more = cutAt(more, w.d.component)
+		if leaf = w.decode(leaf); leaf != "" && leaf != r.Code {
+			parts = append(parts, leaf)
+		}
+	}
+	return strings.Join(parts, "^")
 }
 
 // aspectOf joins the given components of text.

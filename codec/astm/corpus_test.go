@@ -94,6 +94,9 @@ func (c expectation) check(t *testing.T, raws [][]byte) {
 		}
 		for _, o := range m.Orders {
 			ids[o.Specimen] = true
+			for id := range strings.SplitSeq(o.InstrumentSpecimen, "^") { // as the scorer has it
+				ids[id] = true
+			}
 		}
 		for _, q := range m.Queries {
 			for _, id := range q.Specimens {

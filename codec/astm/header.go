@@ -57,6 +57,7 @@ func (w *walk) identify() {
 	m := w.m
 	m.ControlID = w.compact(w.field(3))
 	m.Sender = w.sender(w.field(5))
+	w.recognise()
 	if function := w.firstValued(w.field(11)); rocheFunction(function) {
 		w.function = function
 		m.Type = w.compact(w.field(11))

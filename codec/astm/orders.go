@@ -12,12 +12,15 @@ func (w *walk) takePatient() {
 	w.forget()
 	w.counted(&w.count.p)
 	for n := 3; n <= 6; n++ {
-		w.controlPatient = w.controlPatient || w.anyLeaf(w.field(n), isControl)
+		w.controlPatient = w.controlPatient || w.anyLeaf(w.field(n), codec.ControlWord)
 	}
 	for i, p := range w.paths {
 		if p.letter == 'P' {
 			w.paths[i].id = w.follow(p)
 		}
+	}
+	if w.place != nil && w.place.letter == 'P' {
+		w.ofPatient = w.field(w.place.field)
 	}
 	p := codec.Patient{Sex: w.text(9), BirthDate: w.time(8), Name: w.name(w.field(6)), Record: w.row}
 	if len(p.BirthDate) > len("2026-11-23") {
@@ -79,7 +82,7 @@ func (w *walk) takeOrder() {
 		Record:             w.row,
 	}
 	w.specimen(&o)
-	o.Position = w.position(o.Specimen)
+	w.position(&o)
 	if w.controlOrder() {
 		o.Role = "Q"
 	}
@@ -105,64 +108,6 @@ func (w *walk) carrier() string {
 		}
 	}
 	return ""
-}
-
-// specimen finds the specimen id: where the instrument's options say and
-// nowhere else, otherwise in O.3 component 1 (its repeats are several
-// specimens, and then it is none of them alone), otherwise in the first component of O.4 that holds something,
-// or in its third where the bytes say rack^position^id^attribute.
-func (w *walk) specimen(o *codec.Order) {
-	if len(w.paths) > 0 {
-		for _, p := range w.paths {
-			if o.Specimen = p.id; p.letter == 'O' {
-				o.Specimen = w.follow(p)
-			}
-			if o.Specimen != "" {
-				return
-			}
-		}
-		return
-	}
-	var ids []string
-	for repeat := range w.repeats(w.field(fieldSpecimen)) {
-		if id := w.decode(w.d.nth(repeat, 1)); id != "" {
-			ids = append(ids, id)
-		}
-	}
-	switch ids = distinct(ids); len(ids) {
-	case 0:
-	case 1:
-		o.Specimen = ids[0]
-		return
-	default:
-		o.Specimens = ids
-		return
-	}
-	for repeat := range w.repeats(w.field(fieldCarrier)) {
-		o.Specimen = w.firstValued(repeat)
-		if w.rack(repeat) {
-			o.Specimen = w.decode(w.d.nth(repeat, 3))
-		}
-		if o.Specimen != "" {
-			return
-		}
-	}
-}
-
-// position is where the specimen stands: what O.4 holds in its first three
-// components besides the specimen's id and, when that is in O.3, besides the
-// instrument's own number in front (rack and place; Abbott, Roche, Sysmex).
-func (w *walk) position(specimen string) string {
-	first, _ := cutAt(w.field(fieldCarrier), w.d.repeat)
-	own := w.text(fieldSpecimen) != ""
-	var places []string
-	for n := 1; n <= 3; n++ {
-		leaf := w.decode(w.d.nth(first, n))
-		if leaf != "" && leaf != specimen && (n > 1 || !own) {
-			places = append(places, leaf)
-		}
-	}
-	return strings.Join(places, "^")
 }
 
 // tests are the codes of O.5 or Q.5, each once.
@@ -196,21 +141,13 @@ func distinct(list []string) []string {
 // (H.12), the action code Q (LIS02-A2 §8.4.12), QC in O.26, in a component of
 // O.4 (Roche), as specimen descriptor (CTRL^^…, Horiba), or as patient.
 func (w *walk) controlOrder() bool {
-	if w.control || strings.EqualFold(w.firstOf(fieldAction), "Q") || isControl(w.text(26)) {
+	if w.control || strings.EqualFold(w.firstOf(fieldAction), "Q") || codec.ControlWord(w.text(26)) {
 		return true
 	}
-	if w.anyLeaf(w.field(16), isControl) || w.anyLeaf(w.field(fieldCarrier), func(leaf string) bool { return leaf == "QC" }) {
+	if w.anyLeaf(w.field(16), codec.ControlWord) || w.anyLeaf(w.field(fieldCarrier), func(leaf string) bool { return leaf == "QC" }) {
 		return true
 	}
 	return w.controlPatient
-}
-
-func isControl(text string) bool {
-	switch strings.ToUpper(text) {
-	case "QC", "CTRL", "CONTROL", "QUALITY CONTROL":
-		return true
-	}
-	return false
 }
 
 // anyLeaf reports whether a component of any repeat satisfies is.

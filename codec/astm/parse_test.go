@@ -132,7 +132,7 @@ func TestQueryComponent(t *testing.T) {
 		{"BAR", nil, "BAR"},
 		{"^^BAR^7", nil, "BAR"},
 		{"PAT^BAR", nil, "BAR"},
-		{"1^2^BAR", nil, "2"},
+		{"1^2^BAR", nil, "BAR"}, // rack and position in front
 		{"1^2^BAR^B", nil, "BAR"},
 		{"PAT^2^BAR^B", nil, "2"}, // no rack: the standard's place
 		{"1^2^BAR", []string{"O.4.3", "Q.3.3"}, "BAR"},

@@ -79,7 +79,15 @@ func (w *walk) follow(p path) string {
 // at is the id that stands at the place in one repeat of its field.
 func (w *walk) at(p path, repeat string) string {
 	if p.component == 0 {
-		return p.place.Of(w.firstValued(repeat))
+		return identity(p.place.Of(w.firstValued(repeat)))
 	}
-	return p.place.Of(w.decode(w.d.nth(repeat, p.component)))
+	return identity(p.place.Of(w.decode(w.d.nth(repeat, p.component))))
+}
+
+// identity is text where it can be an id.
+func identity(text string) string {
+	if codec.Unread(text) {
+		return ""
+	}
+	return text
 }

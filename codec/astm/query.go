@@ -8,6 +8,9 @@ import (
 
 // takeQuery is Q (LIS02-A2 §11).
 func (w *walk) takeQuery() {
+	if w.completesControl() {
+		return
+	}
 	if w.above == 'R' && w.o.Has(quirkControlAfterResult) && w.controlInQuery() {
 		return
 	}
@@ -21,63 +24,81 @@ func (w *walk) takeQuery() {
 		Record: w.row,
 	}
 	for repeat := range w.repeats(w.field(3)) {
-		switch id := w.asked(repeat); {
-		case strings.EqualFold(id, "ALL"):
+		a := w.asked(repeat)
+		if q.Rack == "" && q.Position == "" {
+			q.Rack, q.Position = a.rack, a.position
+		}
+		switch {
+		case strings.EqualFold(a.specimen, "ALL"):
 			q.All = true
-		case id != "":
-			q.Specimens = append(q.Specimens, id)
-			if patient := w.decode(w.d.nth(repeat, 1)); q.Patient == "" && patient != id && !w.rack(repeat) {
-				q.Patient = patient
+		case a.specimen != "":
+			q.Specimens = append(q.Specimens, a.specimen)
+			if q.Patient == "" && a.patient != a.specimen {
+				q.Patient = a.patient
 			}
+		}
+		if a.unsure {
+			w.choose(3)
 		}
 	}
 	q.Specimens = distinct(q.Specimens)
-	q.To = w.asked(w.field(4))
+	q.To = w.asked(w.field(4)).specimen
 	w.m.Queries = append(w.m.Queries, q)
 }
 
-// asked is the specimen id of a range id: the component that the options
-// name, else the only one of the first three that holds something, else the
-// second (LIS02-A2 §11.3 has patient^specimen; Immucor uses the first, Roche
-// and Sysmex the third).
-func (w *walk) asked(id string) string {
-	if p := w.asking; p != nil {
-		return w.at(*p, id)
-	}
-	var leaves [4]string
-	only, valued := "", 0
-	for i := range leaves {
-		leaves[i] = w.decode(w.d.nth(id, i+1))
-		if i < 3 && leaves[i] != "" {
-			only = leaves[i]
-			valued++
+// asked is what a range id asks for.
+type asked struct {
+	specimen, patient string
+	rack, position    string
+	unsure            bool // another component could be the specimen as well
+}
+
+// asked reads a range id. Where its layout is known it decides where the
+// specimen is: the place that the options name or a known sender has,
+// rack^position^id^attribute (Sysmex), ^^id^sequence^rack^position^^type^container
+// (Roche). Otherwise it is the only one of the first three components that is
+// there (Immucor uses the first, others the third), or the second, behind the
+// patient (LIS02-A2 §11.3). No id is no specimen and no patient.
+func (w *walk) asked(id string) asked {
+	var leaf [3]string
+	there, last := 0, 0
+	for n := range leaf {
+		part := w.d.nth(id, n+1)
+		leaf[n] = w.decode(part)
+		if part != "" {
+			there++
+			last = n
 		}
 	}
+	var a asked
 	switch {
-	case valued <= 1:
-		return only
 	case w.rack(id):
-		return leaves[2]
+		a = asked{specimen: leaf[2], rack: leaf[0], position: leaf[1]}
+	case w.rocheRange(id):
+		a = asked{specimen: leaf[2], rack: w.decode(w.d.nth(id, 5)), position: w.decode(w.d.nth(id, 6))}
+	case w.asking != nil:
+		a.patient = leaf[0]
+	case there == 1:
+		a = asked{specimen: leaf[last], unsure: last != 1 && codec.ShortNumber(leaf[last])}
+	case there > 1 && placeNumber(leaf[0], longestRack) && leaf[0] != "" && placeNumber(leaf[1], 2) && leaf[1] != "":
+		// Rack and position, or a patient and a specimen with short numbers.
+		a = asked{specimen: leaf[2], rack: leaf[0], position: leaf[1], unsure: true}
+	case there > 1:
+		a = asked{specimen: leaf[1], patient: leaf[0], unsure: true}
 	}
-	return leaves[1]
+	if p := w.asking; p != nil {
+		a.specimen = w.at(*p, id)
+	}
+	if a.specimen = identity(a.specimen); a.specimen == "" {
+		a.patient = ""
+	}
+	return a
 }
 
-// rack reports rack^position^id^attribute with one of Sysmex's attributes
-// (M manual, A analyzer, B barcode reader, C host computer; Sysmex ASTM host
-// interface specification), in Q.3 and O.4: the bytes say where the id is, and a
-// rack must never pass for a specimen.
-func (w *walk) rack(id string) bool {
-	switch w.decode(w.d.nth(id, 4)) {
-	case "M", "A", "B", "C":
-		return w.racked(id)
-	}
-	return false
-}
-
-// racked reports that rack and position are numbers and an id follows.
-func (w *walk) racked(id string) bool {
-	rack, place := w.decode(w.d.nth(id, 1)), w.decode(w.d.nth(id, 2))
-	return rack+place != "" && countDigits(rack+place) == len(rack+place) && w.decode(w.d.nth(id, 3)) != ""
+// rocheRange reports ^^id^sequence^rack^position^^type^container, the Q.3 of
+// the Roche family (cobas and Elecsys host interface manuals).
+func (w *walk) rocheRange(id string) bool {
+	return rocheType(w.decode(w.d.nth(id, 8))) && rocheContainer(w.decode(w.d.nth(id, 9)))
 }
 
 // takeComment is C (LIS02-A2 §10). It belongs to the deepest record that is

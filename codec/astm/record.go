@@ -17,20 +17,24 @@ type walk struct {
 	d       delimiters
 	whole   string // the message as text
 	paths   []path
-	asking  *path     // where queries name their specimen; nil = by the standard
-	cells   []string  // backs the fields of all records
-	flagged []string  // backs the flags of all results
-	numbers []float64 // backs the numbers of all results
-	record  []string  // the record at hand
-	row     int       // its place in m.Records, from 1
-	feeds   bool      // line feeds beside or inside the records
-	closed  bool      // the record before was a terminator
-	ended   bool      // a terminator was seen
+	asking  *path // where queries name their specimen; nil = by the standard
+	p       *Protocol
+	known   *codec.Family // who sends this; nil = unknown
+	place   *path         // where that one has the specimen; nil = by the standard, or paths say it
+	cells   []string      // backs the fields of all records
+	flagged []string      // backs the flags of all results
+	numbers []float64     // backs the numbers of all results
+	record  []string      // the record at hand
+	row     int           // its place in m.Records, from 1
+	feeds   bool          // line feeds beside or inside the records
+	closed  bool          // the record before was a terminator
+	ended   bool          // a terminator was seen
 
-	patient, order               *int // what the records at hand belong to; nil = nothing
-	result                       int  // index of the result that comments belong to; -1 = none
-	controlPatient               bool // the patient at hand is a control
-	above                        byte // the letter of the record before, C and M left out
+	patient, order               *int   // what the records at hand belong to; nil = nothing
+	result                       int    // index of the result that comments belong to; -1 = none
+	controlPatient               bool   // the patient at hand is a control
+	ofPatient                    string // the field of the patient at hand in which a known sender has the specimen
+	above                        byte   // the letter of the record before, C and M left out
 	count                        struct{ p, o, r, q, s int }
 	miscounted                   bool
 	header12                     string // processing id as sent
@@ -38,12 +42,13 @@ type walk struct {
 	blob                         *codec.Attachment
 	control                      bool                        // the header says that all this is quality control
 	noSpecimen, severalSpecimens bool                        // said already
+	chosen                       bool                        // said already
 	lastTime                     struct{ sent, read string } // results of one run share theirs
 }
 
 func newWalk(p *Protocol, charset string) *walk {
 	return &walk{
-		o: p.o, result: -1, paths: orderPaths(p.paths), asking: p.asking,
+		o: p.o, p: p, result: -1, paths: orderPaths(p.paths), asking: p.asking,
 		m: &codec.Message{Schema: codec.Schema, Protocol: Name, Kind: codec.KindOther, Charset: charset},
 	}
 }
@@ -159,6 +164,7 @@ func (w *walk) forget() {
 	for i := range w.paths {
 		w.paths[i].id = ""
 	}
+	w.ofPatient = ""
 	w.count.o, w.count.r = 0, 0
 }
 

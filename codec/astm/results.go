@@ -51,7 +51,7 @@ func (w *walk) add() *codec.Result {
 // warnSpecimen says, once a message each, that an order names no specimen or
 // several.
 func (w *walk) warnSpecimen(specimen string) {
-	if specimen != "" || w.order == nil {
+	if specimen != "" || w.order == nil || w.calibration() {
 		return
 	}
 	switch o := &w.m.Orders[*w.order]; {
