@@ -39,11 +39,12 @@ func (p *Protocol) Parse(raw []byte) (*codec.Message, error) {
 	}
 	w.reserve(rest, end)
 	for rest != "" {
-		var line string
-		line, rest = cutAt(rest, end)
-		if line = strings.Trim(line, "\n"); strings.TrimSpace(line) != "" {
-			w.line(line)
+		n, tails := w.extent(rest, end)
+		line := strings.Trim(rest[:n], "\r\n")
+		if strings.TrimSpace(line) != "" {
+			w.line(line, tails)
 		}
+		rest = rest[n:]
 	}
 	return w.finish(), nil
 }

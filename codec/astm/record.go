@@ -53,8 +53,8 @@ func newWalk(p *Protocol, charset string) *walk {
 	}
 }
 
-// line takes one record.
-func (w *walk) line(line string) {
+// line takes one record; tails tells that lines were joined to it.
+func (w *walk) line(line string, tails bool) {
 	if w.closed {
 		w.closed = false
 		w.note(len(w.m.Records)+1, 0, codec.WarnAfterTerminator)
@@ -65,6 +65,7 @@ func (w *walk) line(line string) {
 		return
 	}
 	w.take(w.split(line))
+	cut := tails && w.mend()
 	letter := w.letter()
 	switch letter {
 	case 'P':
@@ -73,6 +74,9 @@ func (w *walk) line(line string) {
 		w.takeOrder()
 	case 'R':
 		w.takeResult()
+		if cut {
+			w.doubt(&w.m.Results[w.result])
+		}
 	case 'C':
 		w.takeComment()
 		return

@@ -9,8 +9,9 @@ import (
 
 // The fields of R that more than one function reads.
 const (
-	fieldCode  = 3
-	fieldValue = 4
+	fieldCode   = 3
+	fieldValue  = 4
+	fieldStatus = 9
 )
 
 // takeResult is R (LIS02-A2 §9).
@@ -214,7 +215,7 @@ func (w *walk) observedAt() string {
 // What is not final in itself is only so next to an F. N, "information needed
 // to run an order", is no result at all.
 func (w *walk) status(r *codec.Result) {
-	sent := strings.ToUpper(w.field(9))
+	sent := strings.ToUpper(w.field(fieldStatus))
 	if sent == "F" { // as nearly every result is
 		r.Status = sent
 		return
@@ -243,6 +244,6 @@ func (w *walk) status(r *codec.Result) {
 		r.Status, r.Supplementary = "N", true
 	default:
 		r.Status = seen[0]
-		w.warn(9, codec.WarnUnknownStatus)
+		w.warn(fieldStatus, codec.WarnUnknownStatus)
 	}
 }
