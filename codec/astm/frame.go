@@ -102,7 +102,7 @@ func (s *splitter) split(data []byte, atEOF bool) (int, []byte, error) {
 		if s.mode == neutral && s.alone {
 			return s.control(data)
 		}
-		return s.frame(data, atEOF)
+		return s.frame(data)
 	case s.mode == bare:
 		return s.record(data, atEOF)
 	case s.mode == neutral:
@@ -133,7 +133,7 @@ func (s *splitter) control(data []byte) (int, []byte, error) {
 }
 
 // frame finds the end of the frame at data[0].
-func (s *splitter) frame(data []byte, atEOF bool) (int, []byte, error) {
+func (s *splitter) frame(data []byte) (int, []byte, error) {
 	from := max(s.scanned, 1)
 	i := indexFraming(data[from:])
 	if i < 0 {
@@ -158,7 +158,7 @@ func (s *splitter) frame(data []byte, atEOF bool) (int, []byte, error) {
 		for n < 2 && i+1+n < len(data) && data[i+1+n] >= ' ' {
 			n++
 		}
-		if n < 2 && i+1+n == len(data) && !atEOF {
+		if n < 2 && i+1+n == len(data) { // at the end of all it is cut
 			s.scanned = i
 			return 0, nil, nil
 		}

@@ -46,7 +46,7 @@ func TestSplit(t *testing.T) {
 		"no CR LF":            {framed, nil, "\x021a\x03A0\x022b\x03A1", []string{`whole "\x021a\x03A0"`, `whole "\x022b\x03A1"`}},
 		"no trailer":          {framed, nil, "\x021a\x03\x04", []string{`whole "\x021a\x03"`, `control "\x04"`}},
 		"one digit":           {framed, nil, "\x021a\x03A\r\n\x04", []string{`whole "\x021a\x03A"`, `control "\x04"`}},
-		"one digit, then EOF": {framed, nil, "\x021a\x03A", []string{`whole "\x021a\x03A"`}},
+		"one digit, then EOF": {framed, nil, "\x021a\x03A", []string{`rest "\x021a\x03A"`}},
 		"cut by STX":          {framed, nil, "\x021a\x021b\x03A0", []string{`whole "\x021b\x03A0"`}},
 		"cut by EOT":          {framed, nil, "\x021a\x04", []string{`cut "\x021a"`, `control "\x04"`}},
 		"cut by ENQ":          {framed, nil, "\x021a\x05", []string{`cut "\x021a"`, `control "\x05"`}},

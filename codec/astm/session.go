@@ -39,19 +39,20 @@ type receiver struct {
 	split  *splitter
 	tokens *codec.Tokens
 
-	a       assembler
-	began   time.Time    // when the open message began; zero = none is open
-	replied time.Time    // when the receive timer was set
-	last    int          // number of the last accepted frame; -1 = none yet
-	frame   []byte       // its bytes, to know it again
-	partial []byte       // text of a frame that was cut short
-	refused bool         // the last reply was NAK
-	carried int          // frames accepted in this session
-	out     [1]byte      // the reply
-	keeper  codec.Keeper // nil = the host is none
-	given   int          // bytes of the open message that keeper has
-	quirks  []string     // that the message in progress has needed
-	next    codec.Frame  // what is known of the frame that will be accepted next
+	a         assembler
+	began     time.Time    // when the open message began; zero = none is open
+	replied   time.Time    // when the receive timer was set
+	last      int          // number of the last accepted frame; -1 = none yet
+	frame     []byte       // its bytes, to know it again
+	partial   []byte       // text of a frame that was cut short
+	refused   bool         // the last reply was NAK
+	outOfTurn []byte       // bytes of the frame that was just refused for its number
+	carried   int          // frames accepted in this session
+	out       [1]byte      // the reply
+	keeper    codec.Keeper // nil = the host is none
+	given     int          // bytes of the open message that keeper has
+	quirks    []string     // that the message in progress has needed
+	next      codec.Frame  // what is known of the frame that will be accepted next
 
 	// A frame that holds several messages of which some could not be stored
 	// is refused, and those that were are not stored again when it comes back.
@@ -166,6 +167,7 @@ func (r *receiver) begin() {
 	r.last = -1
 	r.carried = 0
 	r.refused = false
+	r.outOfTurn = r.outOfTurn[:0]
 	r.next = codec.Frame{}
 	r.replied = time.Now()
 	r.split.mode = framed

@@ -94,9 +94,19 @@ func (r *receiver) receive(ctx context.Context, frame []byte) error {
 		return r.reply(ack)
 	}
 	number, ok := r.numbered(frame[1])
-	if !ok {
+	if !ok && (!r.refused || !bytes.Equal(frame[:end+1], r.outOfTurn)) {
 		codec.Note(r.host, codec.EventFrameNumber)
+		r.outOfTurn = append(r.outOfTurn[:0], frame[:end+1]...)
 		return r.reply(nak)
+	}
+	if r.outOfTurn = r.outOfTurn[:0]; !ok {
+		// The sender heard our NAK and means it: it got no ACK since, so
+		// these bytes can be no repeat of what was taken.
+		codec.NoteQuirk(r.host, quirkInsisted)
+		r.next.OutOfTurn = true
+		if number = int(frame[1]) - '0'; number < 0 || number > 7 {
+			number = (max(r.last, 0) + 1) % 8
+		}
 	}
 	text, terminator := r.split.parts(frame)
 	f := r.next

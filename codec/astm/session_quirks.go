@@ -20,6 +20,7 @@ const (
 	quirkNul         = "nul-before-enq"
 	quirkUnterminate = "unterminated"
 	quirkUnframed    = "unframed"
+	quirkInsisted    = "frame-number-insisted"
 	quirkSeveral     = "several-messages-in-frame"
 )
 
@@ -44,6 +45,7 @@ func noted() []codec.Quirk {
 		{Name: quirkNul, Help: "NUL bytes before ENQ (Abbott m2000)"},
 		{Name: quirkUnterminate, Help: "the message had no L record; the end of the session ended it"},
 		{Name: quirkUnframed, Help: "records without frames and without ENQ (captures, serial printers)"},
+		{Name: quirkInsisted, Help: "a frame that was refused for its number came again as it was; it was taken"},
 		{Name: quirkSeveral, Help: "one frame held the end of several messages"},
 	}
 }
