@@ -47,11 +47,6 @@ type Message struct {
 	Records     [][]string `json:"records,omitempty"`  // every record, every field, escapes as sent; HL7: [n] is field n; ASTM: [n-1] is field n
 	Warnings    []Warning  `json:"warnings,omitempty"`
 	Quirks      []string   `json:"quirks,omitempty"`
-
-	// AssumedUTC tells that a time had no zone, and neither the message nor
-	// [Options.Location] says one. It is true of all that such an instrument
-	// sends, so it is not published: the bridge says it once.
-	AssumedUTC bool `json:"-"`
 }
 
 // Sender is who the message says it comes from (MSH-3, MSH-4; H.5).

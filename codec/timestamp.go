@@ -7,7 +7,8 @@ import (
 
 // Timestamp reads a time as the protocols write it (LIS02-A2 §5.6.2, HL7
 // §2A.3.21): YYYY[MM[DD[HH[MM[SS[.S…]]]]]][±ZZ[:]ZZ], also with a blank or a
-// T between date and time, and as YYYY-MM-DD[ HH:MM[:SS]]. A time is given
+// T between date and time, and as YYYY-MM-DD[ HH:MM[:SS]]; a fraction of three
+// or six digits may lack its point. A time is given
 // back as RFC 3339 with the offset of its own zone, or of loc (nil is UTC)
 // when it has none; less than an hour's precision is given back as a date
 // "2026-11-23", a month "2026-11" or a year "2026".
@@ -24,6 +25,12 @@ func Timestamp(text string, loc *time.Location) (rfc3339 string, ok bool) {
 	if !digitsOrNothing(text) {
 		digits, zone = cutZone(text)
 		digits, fraction, ok = unseparate(digits)
+	}
+	if len(digits) == 17 || len(digits) == 20 { // milliseconds or microseconds without their point
+		if fraction != "" {
+			return "", false
+		}
+		digits, fraction = digits[:14], digits[14:]
 	}
 	var part [6]int // year, month, day, hour, minute, second
 	if !ok {
@@ -52,6 +59,23 @@ func Timestamp(text string, loc *time.Location) (rfc3339 string, ok bool) {
 	}
 	var buffer [40]byte
 	return string(appendTime(buffer[:0], digits, fraction, east)), true
+}
+
+// Zone is the zone that a time names; nil when it names none, or is no time.
+func Zone(text string) *time.Location {
+	text = strings.TrimSpace(text)
+	if digitsOrNothing(text) {
+		return nil
+	}
+	_, zone := cutZone(text)
+	if zone == "" {
+		return nil
+	}
+	east, ok := offset(zone)
+	if _, valid := Timestamp(text, nil); !ok || !valid {
+		return nil
+	}
+	return time.FixedZone("", east)
 }
 
 func unset(text string) bool {

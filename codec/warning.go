@@ -36,7 +36,6 @@ const (
 	WarnSpecimenChosen = "specimen-chosen" // more than one place could hold the specimen's id: one was chosen
 	WarnJoinedLine     = "joined-line"     // a line that begins no record or segment was joined to the one before
 	WarnCutValue       = "cut-value"       // a line end inside a result: what was cut is not known
-	WarnAssumedUTC     = "assumed-utc"     // times without any zone were taken for UTC; counted once per instrument
 )
 
 // WarningHelp tells a person what each warning code means.
@@ -74,5 +73,4 @@ var WarningHelp = map[string]string{
 	WarnSpecimenChosen: "more than one place could hold the specimen's id and one was chosen; set specimen_path to the right one",
 	WarnJoinedLine:     "a line that begins no record or segment was joined to the one before: the sender does not escape line ends",
 	WarnCutValue:       "a line end cut a result in two: it has no number and is questionable; have the sender escape line ends",
-	WarnAssumedUTC:     "times without a zone were taken for UTC; set timezone, or timezone: UTC if that is right (said once)",
 }

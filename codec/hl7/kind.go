@@ -99,10 +99,32 @@ func (w *walk) addGroup() {
 	role := w.value(at(w.spm, 11))
 	w.groups = append(w.groups, group{
 		// OBR-4 LQC is how HemoScreen marks liquid quality control.
-		control:     role == "Q" || strings.EqualFold(w.value(at(w.obr, 4)), "LQC"),
+		control:     role == "Q" || strings.EqualFold(w.value(at(w.obr, 4)), "LQC") || role != "P" && (w.controlPatient || w.controlOrder()),
 		named:       w.named,
 		calibration: role == "C",
 	})
+}
+
+// controlOrder reports an OBR-4 that says in one of its components that it is
+// quality control.
+func (w *walk) controlOrder() bool {
+	words := w.words(at(w.obr, 4))
+	return slices.ContainsFunc(words[:], codec.ControlWord)
+}
+
+// controlIdentity reports a PID that is a control's: the assigning authority of
+// an id in PID-3, or a whole component of the name in PID-5, says so. A patient
+// whose name merely begins so is a patient.
+func (w *walk) controlIdentity(r []string) bool {
+	field := at(r, 3)
+	for more := field != ""; more; {
+		var id string
+		if id, field, more = w.d.nextRepetition(field); codec.ControlWord(w.word(id, 4)) {
+			return true
+		}
+	}
+	name := w.words(at(r, 5))
+	return slices.ContainsFunc(name[:], codec.ControlWord)
 }
 
 // inventory reads INV only for the name of a control (type CO of HL7 table

@@ -86,9 +86,11 @@ func (w *walk) whole(field string) string {
 	return w.decode(field[:end])
 }
 
-// time reads a time in the instrument's zone; a time that does not exist is
-// left out and warned about.
+// time reads a time: in its own zone, else that of MSH-7, else the
+// instrument's. A time that does not exist is left out and warned about, and
+// unreadable until the next one is read.
 func (w *walk) time(field string, record, n int) string {
+	w.unreadable = false
 	if field == "" {
 		return ""
 	}
@@ -102,11 +104,20 @@ func (w *walk) time(field string, record, n int) string {
 	if leaf == w.lastTime {
 		return w.lastRead
 	}
-	read, ok := codec.Timestamp(leaf, w.o.Location)
+	read, ok := codec.Timestamp(leaf, w.zone)
 	if !ok {
+		w.unreadable = true
 		w.warn(record, n, codec.WarnBadTimestamp)
 		return ""
 	}
 	w.lastTime, w.lastRead = leaf, read
 	return read
+}
+
+// retime is time for a value that another field has given already: that one
+// stands only where this one is absent, not where it cannot be read.
+func (w *walk) retime(into *string, field string, record, n int) {
+	if t := w.time(field, record, n); t != "" || w.unreadable {
+		*into = t
+	}
 }

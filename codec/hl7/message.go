@@ -142,6 +142,10 @@ func (w *walk) header() {
 	if name != "" || facility != "" {
 		m.Sender = &codec.Sender{Name: name, Facility: facility}
 	}
+	w.zone = w.o.Location
+	if zone := codec.Zone(w.d.subpart(w.d.part(w.d.first(w.msh(7)), 1), 1)); zone != nil && w.t.head.shift == 0 {
+		w.zone = zone // HL7 v2.5.1 §2.15.9.7: the default for all times of the message
+	}
 	if w.t.head.shift == 0 { // otherwise nobody knows which field is missing
 		m.SentAt = w.time(w.msh(7), i, 7)
 	}

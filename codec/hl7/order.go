@@ -105,9 +105,7 @@ func (w *walk) describeControl(o *codec.Order) {
 	fill(&o.Status, w.value(at(w.orc, 5)))
 	fill(&o.Priority, w.word(at(w.orc, 7), 6))
 	o.Action = w.value(at(w.orc, 1))
-	if at := w.time(at(w.orc, 9), w.orcAt, 9); at != "" {
-		o.RequestedAt = at
-	}
+	w.retime(&o.RequestedAt, at(w.orc, 9), w.orcAt, 9)
 }
 
 // describeSpecimen adds what SPM and SAC say to an order.
@@ -117,12 +115,8 @@ func (w *walk) describeSpecimen(o *codec.Order) {
 			o.Material = material
 		}
 		o.Role = w.value(at(w.spm, 11))
-		if t := w.time(at(w.spm, 17), w.spmAt, 17); t != "" {
-			o.CollectedAt = t
-		}
-		if t := w.time(at(w.spm, 18), w.spmAt, 18); t != "" {
-			o.ReceivedAt = t
-		}
+		w.retime(&o.CollectedAt, at(w.spm, 17), w.spmAt, 17)
+		w.retime(&o.ReceivedAt, at(w.spm, 18), w.spmAt, 18)
 	}
 	if w.sac != nil {
 		o.Container = w.value(at(w.sac, 3))

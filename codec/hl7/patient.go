@@ -10,7 +10,7 @@ import (
 // before belongs to this one.
 func (w *walk) newPatient(i int, r []string) {
 	w.closePatient()
-	w.pid = r
+	w.pid, w.controlPatient = r, w.controlIdentity(r)
 	w.layout(i + 1)
 	p := codec.Patient{Record: i + 1}
 	// PID-3 is the list that the receiver knows; PID-2 and PID-4 are where
@@ -77,6 +77,6 @@ func (w *walk) sex(field string) string {
 
 func (w *walk) closePatient() {
 	w.closeSpecimen()
-	w.pid, w.patient = nil, nil
+	w.pid, w.patient, w.controlPatient = nil, nil, false
 	w.target = toMessage
 }

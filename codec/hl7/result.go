@@ -178,10 +178,11 @@ func (w *walk) units(field string, record int) string {
 
 // observedAt is when the analysis was (OBX-19), else when the observation was
 // (OBX-14), else the time of the whole order (OBR-7), which holds for all its
-// observations (HL7 v2.5.1 §7.4.1.7).
+// observations (HL7 v2.5.1 §7.4.1.7). One that is there and cannot be read is
+// no reason to take another's.
 func (w *walk) observedAt(r []string, i int) string {
 	for _, n := range [...]int{19, 14} {
-		if t := w.time(at(r, n), i, n); t != "" {
+		if t := w.time(at(r, n), i, n); t != "" || w.unreadable {
 			return t
 		}
 	}

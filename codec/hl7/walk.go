@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"strings"
+	"time"
 
 	"github.com/assaybus/assaybus/codec"
 )
@@ -37,11 +38,14 @@ type walk struct {
 	target                  target
 	pending                 []note
 	groups                  []group
-	named                   bool   // INV of the current specimen names a control
-	priority                string // of a TQ1 before its OBR
-	orderTime               string // OBR-7
-	lastTime, lastRead      string // many results carry the same time
-	lastUnit, lastNamed     string // and the same equipment
+	named                   bool           // INV of the current specimen names a control
+	priority                string         // of a TQ1 before its OBR
+	orderTime               string         // OBR-7
+	zone                    *time.Location // of times without one
+	unreadable              bool           // the last time that was read does not exist
+	controlPatient          bool           // PID says that it is no patient but a control
+	lastTime, lastRead      string         // many results carry the same time
+	lastUnit, lastNamed     string         // and the same equipment
 
 	lists   []string  // one backing array for the lists that mostly hold one
 	numbers []float64 // one for what Number points to
