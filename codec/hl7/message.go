@@ -103,6 +103,7 @@ func (w *walk) segment(i int, r []string) {
 	default:
 		if !segmentName(r[0]) {
 			w.warn(i, 0, codec.WarnUnknownRecord)
+			w.cutResult(i)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 func (w *walk) valueOf(x *codec.Result, field string, record int) {
 	x.Value = trim(w.whole(field))
 	if x.Value == "" {
+		x.Deleted = trim(field) == `""` // HL7 v2.5.1 §2.5.3: delete what you have
 		return
 	}
 	if coded(x.ValueType) && w.systemOnly(field) {
