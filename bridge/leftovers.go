@@ -154,8 +154,7 @@ func (l leftover) assemble() (r Reception, text []byte, after uint64) {
 	}
 	r = ReceptionOf(newest.Get)
 	r.Digest = Digest(text)
-	tokens := strings.Split(l.subject, ".")
-	r.N, _ = strconv.Atoi(tokens[len(tokens)-1])
+	_, r.N, _, _ = subjects.ParseRawID(newest.Get(subjects.HeaderCEID))
 	return r, text, after
 }
 

@@ -16,6 +16,7 @@ import (
 type openText struct {
 	subject string // of the message; "" = nothing of it is kept
 	bytes   int    // kept
+	count   int    // of the texts of the connection: each has a subject that none had before
 }
 
 // keep appends what is new of the open message.
@@ -23,7 +24,8 @@ func (o *openText) keep(ctx context.Context, c *conn, d codec.Delivery, kept int
 	s := c.server
 	if kept == 0 || o.subject == "" {
 		o.forget(c)
-		*o = openText{subject: subjects.Open(s.site, s.bridge, c.session, c.messages+1)}
+		o.count++
+		o.subject = subjects.Open(s.site, s.bridge, c.session, o.count)
 	}
 	from := min(o.bytes, len(d.Raw))
 	r := c.describe(d, c.messages+1)
@@ -44,7 +46,7 @@ func (o *openText) forget(c *conn) {
 	if o.subject != "" {
 		c.server.sweeper.sweep(o.subject)
 	}
-	*o = openText{}
+	o.subject, o.bytes = "", 0
 }
 
 // sweeper removes from LAB_OPEN what is in the log, behind the sessions: what

@@ -123,7 +123,8 @@ func (c *conn) Keep(ctx context.Context, d codec.Delivery, kept int) error {
 }
 
 // Incomplete keeps what arrived of a message whose transmission ended before
-// it did. What cannot be kept on the bus now is rescued.
+// it did. What its sender takes for delivered and the bus does not take now is
+// rescued.
 func (c *conn) Incomplete(ctx context.Context, d codec.Delivery, why error) {
 	defer c.settle()
 	c.penalty += penalty
@@ -136,11 +137,15 @@ func (c *conn) Incomplete(ctx context.Context, d codec.Delivery, why error) {
 		r.Incomplete = subjects.ReasonIncomplete
 	}
 	o, err := c.server.store.Receive(ctx, c.inst, r, raw)
-	if err != nil {
+	switch {
+	case err == nil:
+		c.kept(r, d, o)
+	case d.Unended:
 		c.rescue(r, d, err)
-		return
+	default: // its sender knows that it did not end, and keeps it
+		c.status.refuse(RefusedStore)
+		c.server.log.Error("an incomplete message could not be kept", "instrument", c.inst.ID, "bytes", len(raw), "error", err)
 	}
-	c.kept(r, d, o)
 }
 
 // kept notes that a message is on disk.
@@ -154,8 +159,8 @@ func (c *conn) kept(r Reception, d codec.Delivery, o Outcome) {
 	c.server.stored(r, o)
 }
 
-// rescue writes what the bus does not take to the rescue folder. Of some of
-// these messages every frame was acknowledged, of others none.
+// rescue writes to the rescue folder what the bus does not take of a message
+// whose frames were all acknowledged.
 func (c *conn) rescue(r Reception, d codec.Delivery, cause error) {
 	c.status.refuse(RefusedStore)
 	if err := c.server.rescue.put(r, d.Raw); err != nil {

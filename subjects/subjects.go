@@ -99,7 +99,7 @@ func Link(site, instrument, event string) string {
 	return "lab.link." + Token(site) + "." + Token(instrument) + "." + Token(event)
 }
 
-// Open is the subject of the open message n of a session: what an instrument
+// Open is the subject of the n-th open message of a session: what an instrument
 // has had acknowledged of a message whose end it may never send. Its pieces are
 // published one token below.
 func Open(site, bridge, session string, n int) string {
