@@ -21,7 +21,8 @@
 //	EOT or hang-up before the end: raw partial, failed incomplete       | no answer                             | counted
 //	a frame ended ETX and the message may be whole (ASTM: P, O, R or Q, no  |                                    |
 //	    L), of a sender not known to send L: the text is in LAB_OPEN    | ACK of the frame                     | at EOT raw and parsed, unterminated;
-//	                                                                    |                                       | after a kill the next start stores it
+//	                                                                    |                                       | after a kill the next start stores it,
+//	                                                                    |                                       | incomplete unless its instrument is known to send no L
 //	    the same, and it cannot be kept                | NAK            |                                       | instrument repeats
 //	a stop while the store takes nothing: the rescue folder has it      |                                       | the next start stores it
 //	a part of a message, more follow (DSC): raw, parsed without content | AA                                   | its last part brings the whole

@@ -88,7 +88,6 @@ func (s *Server) takeOpen(ctx context.Context, registry *Registry) error {
 			bad = errors.Join(bad, fmt.Errorf("open message: %w", err))
 		}
 	}
-	s.saveSenders(ctx)
 	return errors.Join(err, bad)
 }
 
@@ -102,8 +101,10 @@ func (s *Server) takeOne(ctx context.Context, registry *Registry, one leftover, 
 	}
 	sequence := found.Sequence
 	if sequence == 0 {
+		if !s.senders.leaveOut(r.Instrument) { // it may have been about to send more
+			r.Incomplete = subjects.ReasonIncomplete
+		}
 		sequence, err = s.storeLate(ctx, registry, r, text)
-		s.senders.ended(r.Instrument, "", true)
 	} else {
 		err = s.deriveLate(ctx, registry, found)
 	}

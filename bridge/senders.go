@@ -30,6 +30,13 @@ func (s *senders) ends(instrument, sender string) bool {
 	return !s.unended[instrument] && s.counts[instrument][sender] >= trustAfter
 }
 
+// leaveOut reports an instrument that has left the end of a message out.
+func (s *senders) leaveOut(instrument string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unended[instrument]
+}
+
 // ended notes a message of the sender, and reports whether there is something
 // to be kept.
 func (s *senders) ended(instrument, sender string, unended bool) (changed bool) {

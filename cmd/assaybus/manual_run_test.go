@@ -127,7 +127,7 @@ func (m *manual) folder() string {
 func (m *manual) run(page, folder, script string) {
 	m.t.Helper()
 	first, _, _ := strings.Cut(script, "\n")
-	m.t.Run(page+" "+first, func(t *testing.T) {
+	m.t.Run(page+" "+strings.Fields(first)[0], func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*printedLimit)
 		defer cancel()
 		c := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", m.replace.Replace(script))

@@ -22,7 +22,7 @@ const (
 	leastOurs = 250
 	// mostWeak is how many ids of the repository may be too short to be looked
 	// for. A new test takes ids that nothing else is: SPCX7, PATX7.
-	mostWeak = 80
+	mostWeak = 90
 	// module is the name of ours.
 	module = "github.com/assaybus/assaybus"
 )
